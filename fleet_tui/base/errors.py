@@ -6,7 +6,7 @@
     │   └── config.load.InvalidFleet  (carries every problem of the fleet file)
     ├── Unreachable         4  nothing that was asked for could be reached
     ├── PartialFailure      5  some of it was done, some was not
-    └── Refused             6  policy, read-only, or not confirmed
+    └── CommandRefused      6  policy, read-only, or not confirmed
 
 What can be expected of a network or an agent is a value, never one of these; these end a command.
 """
@@ -64,7 +64,7 @@ class PartialFailure(FleetError):
     exit_code = ExitCode.PARTIAL
 
 
-class Refused(FleetError):
+class CommandRefused(FleetError):
     """It was not allowed."""
 
     exit_code = ExitCode.REFUSED

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple, assert_never
 
 import click
 
-from fleet_tui.base.errors import ExitCode, Unreachable, UsageError
-from fleet_tui.base.errors import Refused as RefusedError
+from fleet_tui.base.errors import CommandRefused, ExitCode, Unreachable, UsageError
 from fleet_tui.cli.choosing import OneOf
 from fleet_tui.cli.common import (
     Fleet,
@@ -100,7 +99,7 @@ def act(
     if not plans and not already:
         if not left_out:
             raise nothing_matched()
-        raise RefusedError(left_out[0].why.text, hint=left_out[0].why.hint)
+        raise CommandRefused(left_out[0].why.text, hint=left_out[0].why.hint)
     able = [name for each in plans for name in subjects(each.command)]
     facts = [Planned(state, each, said, now_ms) for each in plans]
     impact = _impact(verb, facts)
@@ -220,8 +219,8 @@ def _clients(facts: Planned) -> str:
 def _ask(
     verb: Verb, impact: Sequence[str], meant: Meant, count: int, tier: Tier, consent: Consent
 ) -> bool:
-    """Go on only with the operator's consent; whether the plan was shown for it. Raises Refused
-    without."""
+    """Go on only with the operator's consent; whether the plan was shown for it. Raises
+    CommandRefused without."""
     # A fleet that is frozen loses nothing, and whoever freezes it is in a hurry.
     is_much = tier is Tier.NAME and verb.noun is not Noun.FLEET
     asks = verb.asks_when_named or not meant.each_named or is_much
@@ -251,7 +250,7 @@ def _send(fleet: Fleet, plans: Sequence[Plan], *, was_shown: bool) -> tuple[int,
     if refused is not None and not changed:
         if refused.code.is_unanswered:
             raise Unreachable(refused.text, hint=refused.hint)
-        raise RefusedError(refused.text, hint=refused.hint)
+        raise CommandRefused(refused.text, hint=refused.hint)
     return changed, refused
 
 

@@ -230,7 +230,7 @@ def agents(fleet: Fleet) -> Iterator[Finding]:
 async def ssh(loaded: Loaded, file: str) -> list[Finding]:
     """What is taken from ssh_config, and whether hosts can be told from impostors."""
     from fleet_tui.cli.ssh_problems import fleet_problems_of
-    from fleet_tui.core.ssh.config import Reader, Refusal
+    from fleet_tui.core.ssh.config import ConfigRefusal, Reader
     from fleet_tui.wire.ssh.failures import LocalSetupError
     from fleet_tui.wire.ssh.options import SshFiles
     from fleet_tui.wire.ssh.resolver import SshResolver
@@ -248,7 +248,7 @@ async def ssh(loaded: Loaded, file: str) -> list[Finding]:
     files = SshFiles()
     for name, host in loaded.spec.hosts.items():
         resolved = surveyed.answers[name]
-        if isinstance(resolved, Refusal):
+        if isinstance(resolved, ConfigRefusal):
             text = f"ssh_config: {safe_line(str(resolved))}"
             found.append(fail(f"host {name}", text, "`fleet-tui check` says where"))
             continue

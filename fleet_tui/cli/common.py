@@ -19,8 +19,7 @@ import click
 import msgspec
 
 from fleet_tui.base import interrupt
-from fleet_tui.base.errors import Refused as RefusedError
-from fleet_tui.base.errors import Unreachable, UsageError
+from fleet_tui.base.errors import CommandRefused, Unreachable, UsageError
 from fleet_tui.base.paths import fleet_dir, socket_path
 from fleet_tui.base.redact import redact
 from fleet_tui.core.ledger.commands import Command
@@ -364,12 +363,12 @@ def unreached(fleet: Fleet, error: Unreachable) -> Unreachable:
 
 
 def accepted(reply: Reply) -> Accepted:
-    """The reply if the engine took the command. Raises Refused with the engine's words if not,
-    Unreachable when there were none."""
+    """The reply if the engine took the command. Raises CommandRefused with the engine's words if
+    not, Unreachable when there were none."""
     if isinstance(reply, Refused):
         if reply.code.is_unanswered:
             raise Unreachable(reply.text, hint=reply.hint)
-        raise RefusedError(reply.text, hint=reply.hint)
+        raise CommandRefused(reply.text, hint=reply.hint)
     return reply
 
 

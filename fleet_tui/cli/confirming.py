@@ -4,18 +4,18 @@ import sys
 
 import click
 
-from fleet_tui.base.errors import Refused
+from fleet_tui.base.errors import CommandRefused
 from fleet_tui.core.text.firewall import safe_line
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Go on only if the operator wants to. Raises Refused without a yes, or where nobody can be
-    asked."""
+    """Go on only if the operator wants to. Raises CommandRefused without a yes, or where nobody can
+    be asked."""
     if yes:
         return
     need_somebody("--yes says so beforehand")
     if not click.confirm(safe_line(question), err=True):
-        raise Refused("nothing was done")
+        raise CommandRefused("nothing was done")
 
 
 def confirm_count(question: str, count: int, *, typed: int | None) -> None:
@@ -24,10 +24,10 @@ def confirm_count(question: str, count: int, *, typed: int | None) -> None:
         need_somebody(f"--confirm {count} says so beforehand")
         typed = click.prompt(safe_line(question), type=int, err=True)
     if typed != count:
-        raise Refused(f"there are {count:,}, not {typed:,}; nothing was done")
+        raise CommandRefused(f"there are {count:,}, not {typed:,}; nothing was done")
 
 
 def need_somebody(otherwise: str) -> None:
-    """Raises Refused where nobody can be asked; ``otherwise`` is the way out."""
+    """Raises CommandRefused where nobody can be asked; ``otherwise`` is the way out."""
     if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr)):
-        raise Refused("not confirmed; nothing was done", hint=otherwise)
+        raise CommandRefused("not confirmed; nothing was done", hint=otherwise)

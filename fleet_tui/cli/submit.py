@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 import click
 
-from fleet_tui.base.errors import ExitCode, FleetError, Refused, Unreachable, UsageError
+from fleet_tui.base.errors import CommandRefused, ExitCode, FleetError, Unreachable, UsageError
 from fleet_tui.base.redact import redact_counted
 from fleet_tui.cli.choosing import InputFile, OneOf
 from fleet_tui.cli.common import (
@@ -32,7 +32,7 @@ from fleet_tui.cli.written_task import BadTask, WrittenDeadlines, WrittenTask, s
 from fleet_tui.core.fleet import Deadlines, Priority, TaskClass
 from fleet_tui.core.ids import TaskId, task_label
 from fleet_tui.core.ledger.refusals import RefusalCode
-from fleet_tui.core.ledger.replies import Refused as RefusedReply
+from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.tasks.commands import Edit, Submit
 from fleet_tui.core.tasks.model import Task, TaskPhase, TaskSpec
 from fleet_tui.core.tasks.named import ended_long_ago
@@ -179,8 +179,8 @@ def _submit_one(
 
 
 def look_at(payload: str, labels: dict[str, str], *, yes: bool) -> None:
-    """Tell what is in a text that its writer may not know. Raises Refused when it looks as if it,
-    or a label, had a secret in it and nobody says yes."""
+    """Tell what is in a text that its writer may not know. Raises CommandRefused when it looks as
+    if it, or a label, had a secret in it and nobody says yes."""
     hidden = invisible_count(payload)
     if hidden:
         say(f"note: the text has {hidden} invisible characters", err=True)
@@ -344,13 +344,13 @@ def edit_command(
         state = ledger.load()
         found = task_named(ledger, state, task)
     if state.task(found.id) is None:
-        raise Refused(ended_long_ago(found).text, hint=ended_long_ago(found).hint)
+        raise CommandRefused(ended_long_ago(found).text, hint=ended_long_ago(found).hint)
     if text is not None or file_ is not None:
         options = replace(options, text=payload_of(text, file_))
     elif options == WrittenTask():
         possible = decide(state, "", Edit(task=found.id, spec=found.spec), state.at_ms)
-        if isinstance(possible, RefusedReply) and possible.code is not RefusalCode.UNCHANGED:
-            raise Refused(possible.text)  # before anybody types
+        if isinstance(possible, Refused) and possible.code is not RefusalCode.UNCHANGED:
+            raise CommandRefused(possible.text)  # before anybody types
         options = replace(options, text=_typed(found))
     try:
         wanted = spec_of(replace(options, text=options.text or "-"), state.fleet.deadlines)
@@ -382,7 +382,7 @@ def _changed(spec: TaskSpec, wanted: TaskSpec, options: WrittenTask) -> TaskSpec
 
 
 def _typed(task: Task) -> str:
-    """What the operator makes of the text. Raises Refused when they leave it as it is."""
+    """What the operator makes of the text. Raises CommandRefused when they leave it as it is."""
     from fleet_tui.base.children import hidden
 
     if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout)):
@@ -393,5 +393,5 @@ def _typed(task: Task) -> str:
     if after is not None and not before.endswith("\n"):
         after = after.removesuffix("\n")  # editors end the last line
     if after is None or after == before:
-        raise Refused("nothing was changed")
+        raise CommandRefused("nothing was changed")
     return after

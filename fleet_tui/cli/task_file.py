@@ -27,7 +27,7 @@ from fleet_tui.core.ledger.decided import Decided
 from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.tasks.commands import Submit
-from fleet_tui.core.tasks.submission import Wanted, submit
+from fleet_tui.core.tasks.submission import RoomWanted, submit
 from fleet_tui.core.text.firewall import invisible_count, safe_line
 from fleet_tui.core.text.redaction import holds_secret
 from fleet_tui.core.text.ulid import new_ulid
@@ -90,7 +90,7 @@ class Judged(msgspec.Struct, kw_only=True):
     """Lines that are not blank."""
     known: set[int] = msgspec.field(default_factory=set)
     """Lines whose task the engine has already."""
-    wanted: Wanted = msgspec.field(default_factory=Wanted)
+    wanted: RoomWanted = msgspec.field(default_factory=RoomWanted)
     """How much room in the queue the others want."""
     bad: set[int] = msgspec.field(default_factory=set)
     reasons: list[BadLine] = msgspec.field(default_factory=list)

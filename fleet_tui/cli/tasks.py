@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import click
 
-from fleet_tui.base.errors import Refused
+from fleet_tui.base.errors import CommandRefused
 from fleet_tui.cli.choosing import OneOf
 from fleet_tui.cli.common import (
     Fleet,
@@ -78,7 +78,7 @@ def tasks_command(
     Filters are those of the console: state:held prio:P0 client:acme wait>1m label.team:ops words.
     """
     fleet = look_at(fleet_text)
-    wanted = Wanted(phase, held, dead, filter_text)
+    wanted = ListedTasks(phase, held, dead, filter_text)
     if before is not None:
         _show_older(fleet, as_json, wanted, before, limit)
         return
@@ -87,7 +87,7 @@ def tasks_command(
     _show(fleet, as_json, wanted, limit)
 
 
-class Wanted(NamedTuple):
+class ListedTasks(NamedTuple):
     """Which tasks are listed."""
 
     phases: tuple[str, ...]
@@ -96,7 +96,7 @@ class Wanted(NamedTuple):
     filter_text: str | None
 
 
-def _show(fleet: Fleet, as_json: bool, wanted: Wanted, limit: int) -> None:
+def _show(fleet: Fleet, as_json: bool, wanted: ListedTasks, limit: int) -> None:
     with ledger_of(fleet) as ledger:
         state = ledger.load()
     if gone := engine_gone(fleet, state):
@@ -127,7 +127,7 @@ def _newest_forgotten(state: FleetState) -> int:
     return next((n for n in range(state.totals.submitted, 0, -1) if n not in known), 0)
 
 
-def _show_older(fleet: Fleet, as_json: bool, wanted: Wanted, before: str, limit: int) -> None:
+def _show_older(fleet: Fleet, as_json: bool, wanted: ListedTasks, before: str, limit: int) -> None:
     """Look tasks up in the ledger one after the other, so many at the most."""
     chosen: list[Task] = []
     with ledger_of(fleet) as ledger:
@@ -151,7 +151,9 @@ def _show_older(fleet: Fleet, as_json: bool, wanted: Wanted, before: str, limit:
         say(f"older ones: --before {task_label(looked_to)}")
 
 
-def _those(tasks: Iterable[Task], state: FleetState, wanted: Wanted, now_ms: int) -> list[Task]:
+def _those(
+    tasks: Iterable[Task], state: FleetState, wanted: ListedTasks, now_ms: int
+) -> list[Task]:
     chosen = [task for task in tasks if _is_wanted(task, state, wanted)]
     if wanted.filter_text is not None:
         chosen = passing(chosen, wanted.filter_text, now_ms)
@@ -163,7 +165,7 @@ def _in_order(state: FleetState) -> Iterator[Task]:
     yield from sorted(state.ended_tasks(), key=lambda t: t.ended_at_ms or 0, reverse=True)
 
 
-def _is_wanted(task: Task, state: FleetState, wanted: Wanted) -> bool:
+def _is_wanted(task: Task, state: FleetState, wanted: ListedTasks) -> bool:
     if wanted.phases and task.phase.value not in wanted.phases:
         return False
     if wanted.dead and task.id not in state.dead_letters:
@@ -226,9 +228,9 @@ def resolve_command(
         state = ledger.load()
         found = task_named(ledger, state, task)
     if state.task(found.id) is None:
-        raise Refused(ended_long_ago(found).text, hint=ended_long_ago(found).hint)
+        raise CommandRefused(ended_long_ago(found).text, hint=ended_long_ago(found).hint)
     if not may_be_judged(found):
-        raise Refused(f"{found.label} is {found.phase}; no verdict is needed")
+        raise CommandRefused(f"{found.label} is {found.phase}; no verdict is needed")
     now_ms = time.time_ns() // 1_000_000
     known = list(evidence(found, now_ms))
     if not as_json:

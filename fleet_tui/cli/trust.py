@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fleet_tui.base.errors import FleetError, PartialFailure, Refused, Unreachable, UsageError
+from fleet_tui.base.errors import (
+    CommandRefused,
+    FleetError,
+    PartialFailure,
+    Unreachable,
+    UsageError,
+)
 from fleet_tui.cli.common import emit_json, find_fleet, fleet_option, json_option, run, say
 from fleet_tui.core.ids import HostName
 from fleet_tui.core.reason_words import failure_words
@@ -76,7 +82,7 @@ def trust_command(
 def _worst(failed: list[FleetError], *, of: int) -> FleetError:
     """What ends the command: a key that was refused before all, then that some could be done."""
     kind = type(max(failed, key=lambda error: error.exit_code))
-    if kind is not Refused and len(failed) < of:
+    if kind is not CommandRefused and len(failed) < of:
         kind = PartialFailure
     return kind("not every host is trusted now")
 
@@ -178,9 +184,9 @@ def _decide(
         case KeyTrust.CERTIFIED:
             say(f"  vouched for by an authority in {where}", err=err)
         case KeyTrust.REVOKED:
-            raise Refused(f"{safe_line(name)}: this key is revoked in {where}")
+            raise CommandRefused(f"{safe_line(name)}: this key is revoked in {where}")
         case KeyTrust.CHANGED:
-            raise Refused(
+            raise CommandRefused(
                 f"{safe_line(name)}: this is not the key in {where}: "
                 f"{', '.join(offered.known_fingerprints)}",
                 hint="if the host was set up anew, remove the old line yourself: "
@@ -189,7 +195,7 @@ def _decide(
         case KeyTrust.NEW:
             say(f"  compare on the host itself: {LOCAL_COMMAND}", err=err)
             if not offered.confirms(typed or _ask(name)):
-                raise Refused(
+                raise CommandRefused(
                     f"{safe_line(name)}: those are not the last 8 characters; nothing was added"
                 )
             try:
@@ -207,7 +213,7 @@ def _ask(name: HostName) -> str:
         if sys.stdin is not None and sys.stdin.isatty():  # ctrl+c: they want to stop altogether
             raise
         click.echo(err=True)
-        raise Refused(
+        raise CommandRefused(
             f"{safe_line(name)}: nobody was there to confirm it; nothing was added",
             hint=f"fleet-tui trust {safe_line(name)} --yes-fingerprint LAST8",
         ) from None

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 
 import click
 
-from fleet_tui.base.errors import ExitCode, Unreachable
-from fleet_tui.base.errors import Refused as RefusedError
+from fleet_tui.base.errors import CommandRefused, ExitCode, Unreachable
 from fleet_tui.cli.common import (
     ask_engine,
     clock,
@@ -28,7 +27,7 @@ from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.plans import Plan, plan_in_turn, subjects, title
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
-from fleet_tui.core.undo import Act, inverse, last_act
+from fleet_tui.core.undo import PastAct, inverse, last_act
 from fleet_tui.verbs.fleet import UNDO
 from fleet_tui.verbs.table import VERB_OF
 from fleet_tui.verbs.verb import Planned, Said
@@ -52,19 +51,19 @@ def undo_command(fleet_text: str | None, as_json: bool, yes: bool, dry_run: bool
         state = ledger.load()
         act = last_act(ledger.newest(LOOK_BACK_EVENTS, until=state.seq), operator())
         if act is None:
-            raise RefusedError(f"{operator()} did nothing lately that could be taken back")
+            raise CommandRefused(f"{operator()} did nothing lately that could be taken back")
         made = Made(by=operator(), at_ms=act.at_ms)
         commands = inverse(ledger.load(until_seq=act.after), act.events, made)
     now_ms = time.time_ns() // 1_000_000
     done = _told(act, state, now_ms)
     if not commands:
-        raise RefusedError(f"this cannot be taken back: {done}")
+        raise CommandRefused(f"this cannot be taken back: {done}")
     outcomes = plan_in_turn(state, operator(), commands, now_ms)
     plans = [each for each in outcomes if isinstance(each, Plan)]
     left_out = [out for each in plans for out in each.left_out]
     left_out += [LeftOut("", "", each) for each in outcomes if isinstance(each, Refused)]
     if not plans:
-        raise RefusedError(left_out[0].why.text, hint=f"it is too late to take this back: {done}")
+        raise CommandRefused(left_out[0].why.text, hint=f"it is too late to take this back: {done}")
     titles = [title(state, each.command) for each in plans]
     replies: Sequence[Reply] = ()
     if not dry_run:
@@ -77,10 +76,10 @@ def undo_command(fleet_text: str | None, as_json: bool, yes: bool, dry_run: bool
     undone = [what for what, reply in zip(titles, replies, strict=False) if _is_done(reply)]
     refused = [reply for reply in replies if isinstance(reply, Refused)]
     if refused and not undone:
-        kind = Unreachable if refused[0].code.is_unanswered else RefusedError
+        kind = Unreachable if refused[0].code.is_unanswered else CommandRefused
         raise kind(refused[0].text, hint=refused[0].hint)
     if replies and not undone:
-        raise RefusedError(f"it is too late to take this back: {done}")
+        raise CommandRefused(f"it is too late to take this back: {done}")
     if as_json:
         emit_json(
             "undone",
@@ -121,7 +120,7 @@ def _say_more(
         say(f"{out.label}: {out.why.text}" if out.label else out.why.text, err=True)
 
 
-def _told(act: Act, state: FleetState, now_ms: int) -> str:
+def _told(act: PastAct, state: FleetState, now_ms: int) -> str:
     """The act as the merged log tells it, by its first event, and how long ago that was."""
     sentence = narrate(act.events[0], state)
     said = sentence.text if sentence is not None else "an act without words"

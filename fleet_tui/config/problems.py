@@ -52,7 +52,7 @@ class ProblemSeverity(StrEnum):
     NOTE = "note"
 
 
-class Mark(NamedTuple):
+class Position(NamedTuple):
     """A place in a file, both counted from 1."""
 
     line: int
@@ -98,7 +98,7 @@ class Source:
     def add(
         self,
         severity: ProblemSeverity,
-        at: Mark | None,
+        at: Position | None,
         message: str,
         *,
         path: str = "",
@@ -130,13 +130,13 @@ class Source:
         return len(self.problems) >= MAX_PROBLEMS
 
     def error(
-        self, at: Mark | None, message: str, *, path: str = "", hint: str = "", width: int = 1
+        self, at: Position | None, message: str, *, path: str = "", hint: str = "", width: int = 1
     ) -> None:
         """Keep something that makes the file unusable."""
         self.add(ProblemSeverity.ERROR, at, message, path=path, hint=hint, width=width)
 
     def warn(
-        self, at: Mark | None, message: str, *, path: str = "", hint: str = "", width: int = 1
+        self, at: Position | None, message: str, *, path: str = "", hint: str = "", width: int = 1
     ) -> None:
         """Keep something that is allowed and probably not meant."""
         self.add(ProblemSeverity.WARNING, at, message, path=path, hint=hint, width=width)
@@ -150,28 +150,28 @@ class Source:
         lines = self._all_lines()
         return lines[number - 1] if 1 <= number <= len(lines) else ""
 
-    def mark_at(self, offset: int) -> Mark:
+    def mark_at(self, offset: int) -> Position:
         """The place of a character of the text, or of its end."""
         line, start = 1, 0
         for found in _LINE_BREAK.finditer(self.text):
             if found.end() > offset:
                 break
             line, start = line + 1, found.end()
-        return Mark(line, offset - start + 1)
+        return Position(line, offset - start + 1)
 
-    def within(self, mark: Mark) -> Mark:
+    def within(self, mark: Position) -> Position:
         """The mark, or the end of the file for one beyond it (an unclosed bracket's)."""
         count = len(self._all_lines())
         if mark.line <= count:
-            return Mark(mark.line, min(mark.column, len(self.line(mark.line)) + 1))
-        return Mark(count, len(self.line(count)) + 1)
+            return Position(mark.line, min(mark.column, len(self.line(mark.line)) + 1))
+        return Position(count, len(self.line(count)) + 1)
 
     def _all_lines(self) -> list[str]:
         if self._lines is None:
             self._lines = _LINE_BREAK.split(self.text)
         return self._lines
 
-    def _excerpt(self, at: Mark, width: int) -> tuple[str, ...]:
+    def _excerpt(self, at: Position, width: int) -> tuple[str, ...]:
         shown = []
         margin = len(str(at.line)) + 3
         above = self.line(at.line - 1)[:_LOOKED_AT_CHARS]

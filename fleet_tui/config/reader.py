@@ -13,7 +13,7 @@ from typing import assert_never
 
 import yaml
 
-from fleet_tui.config.problems import Mark, ProblemSeverity, Source, visible
+from fleet_tui.config.problems import Position, ProblemSeverity, Source, visible
 
 MAX_FILE_BYTES = 1_048_576
 MAX_DEPTH = 32
@@ -38,7 +38,7 @@ Loc = tuple[str | int, ...]
 class Scalar:
     """A single value, not interpreted."""
 
-    mark: Mark
+    mark: Position
     width: int
     text: str
     plain: bool
@@ -54,7 +54,7 @@ class Scalar:
 class Sequence:
     """A list."""
 
-    mark: Mark
+    mark: Position
     width: int
     items: "list[Node]" = field(default_factory=list)
 
@@ -63,7 +63,7 @@ class Sequence:
 class Mapping:
     """Named values, in the file's order."""
 
-    mark: Mark
+    mark: Position
     width: int
     entries: "dict[str, Entry]" = field(default_factory=dict)
 
@@ -100,7 +100,9 @@ def decode(name: str, data: bytes) -> Source:
         return source
     source = Source(name, text.removeprefix(_BOM))
     if text.startswith(_BOM):
-        source.add(ProblemSeverity.NOTE, Mark(1, 1), "the byte order mark at the start was skipped")
+        source.add(
+            ProblemSeverity.NOTE, Position(1, 1), "the byte order mark at the start was skipped"
+        )
     return source
 
 
@@ -121,7 +123,7 @@ def read(source: Source) -> Node | None:
     except yaml.MarkedYAMLError as broken:
         where = broken.problem_mark or broken.context_mark
         said = ", ".join(part for part in (broken.context, broken.problem) if part)
-        mark = source.within(Mark(where.line + 1, where.column + 1)) if where else None
+        mark = source.within(Position(where.line + 1, where.column + 1)) if where else None
         if _TOO_DEEP_FOR_YAML in said:
             source.error(mark, TOO_DEEP)
         else:
@@ -198,7 +200,7 @@ class _Builder:
     def build(self, events: Iterator[yaml.Event]) -> Node | None:
         for count, event in enumerate(events):
             assert event.start_mark is not None  # the parser gives every event its place
-            mark = Mark(event.start_mark.line + 1, event.start_mark.column + 1)
+            mark = Position(event.start_mark.line + 1, event.start_mark.column + 1)
             if count >= MAX_EVENTS:
                 self._stop(mark, f"the file holds more than {MAX_EVENTS:,} values")
             self._plain_yaml_only(event, mark)
@@ -219,7 +221,7 @@ class _Builder:
                     pass
         return self.root
 
-    def _plain_yaml_only(self, event: yaml.Event, mark: Mark) -> None:
+    def _plain_yaml_only(self, event: yaml.Event, mark: Position) -> None:
         if isinstance(event, yaml.AliasEvent):
             self._stop(
                 mark,
@@ -237,7 +239,7 @@ class _Builder:
         if getattr(event, "tag", None) is not None:
             self._stop(mark, "tags are not allowed", "write the plain value without the !tag")
 
-    def _scalar(self, event: yaml.ScalarEvent, mark: Mark) -> None:
+    def _scalar(self, event: yaml.ScalarEvent, mark: Position) -> None:
         assert event.start_mark is not None
         assert event.end_mark is not None
         same_line = event.end_mark.line == event.start_mark.line
@@ -287,7 +289,7 @@ class _Builder:
             top.node.entries[top.key.text] = Entry(top.key, node)
         top.key = None
 
-    def _stop(self, mark: Mark, message: str, hint: str = "") -> None:
+    def _stop(self, mark: Position, message: str, hint: str = "") -> None:
         self.source.error(mark, message, hint=hint)
         raise _Stop
 
@@ -306,7 +308,7 @@ def _encoding_hint(data: bytes) -> str:
     return "save the file as UTF-8"
 
 
-def _syntax_hint(source: Source, mark: Mark | None) -> str:
+def _syntax_hint(source: Source, mark: Position | None) -> str:
     line = source.line(mark.line) if mark else ""
     if "\t" in line:
         return "indent with spaces, not with a tab"

@@ -13,9 +13,9 @@ from fleet_tui.core.fleet import FleetSpec, OpenClawAgent
 from fleet_tui.core.ids import AgentName, HostName
 from fleet_tui.core.ssh.config import (
     ConfigLine,
+    ConfigRefusal,
     ConfigText,
     Reader,
-    Refusal,
     Resolved,
     WithoutSsh,
 )
@@ -70,7 +70,7 @@ _CURES = {
     WithoutSsh.NO_ACCOUNT: "give this user an entry there",
 }
 
-_Hosts = Iterable[tuple[str, str, Resolved | Refusal]]
+_Hosts = Iterable[tuple[str, str, Resolved | ConfigRefusal]]
 """What a host is called, the name ssh was asked about, and its answer."""
 
 
@@ -81,7 +81,7 @@ def ssh_config_problems(hosts: _Hosts, text: ConfigText) -> tuple[Problem, ...]:
     ignored: dict[tuple[str | None, int | None, str, str], list[str]] = {}
     looked = list(hosts)
     for name, address, answer in looked:
-        if isinstance(answer, Refusal):
+        if isinstance(answer, ConfigRefusal):
             for each in answer.complaints:
                 key = (answer.reader, each.file, each.line, each.text)
                 refused.setdefault(key, []).append(name)
@@ -216,7 +216,7 @@ def without_ssh_problem(why: WithoutSsh) -> Problem:
 
 def same_agent_problems(
     spec: FleetSpec,
-    answers: Mapping[HostName, Resolved | Refusal],
+    answers: Mapping[HostName, Resolved | ConfigRefusal],
     lines: Mapping[str, int],
     file: str,
 ) -> tuple[Problem, ...]:
@@ -237,7 +237,7 @@ def same_agent_problems(
 
 
 def same_agents(
-    spec: FleetSpec, answers: Mapping[HostName, Resolved | Refusal]
+    spec: FleetSpec, answers: Mapping[HostName, Resolved | ConfigRefusal]
 ) -> Iterator[tuple[AgentName, AgentName, Resolved, int, str]]:
     """Agents that are one with an agent before them: both names, where their host is, and the port
     and the agent_id of the gateway."""

@@ -267,8 +267,8 @@ def impact_of(state: FleetState, command: Command) -> Impact:
             fates = [stopped_by_cancel(task) for task in known]
             return Impact(
                 tasks=len(tasks),
-                lost_runs=fates.count(Stopped.LOST),
-                unsure_runs=fates.count(Stopped.OUT_OF_SIGHT),
+                lost_runs=fates.count(Stopping.LOST),
+                unsure_runs=fates.count(Stopping.OUT_OF_SIGHT),
             )
         case Requeue(tasks=tasks):
             again = (task for each in tasks if (task := state.task(each)))
@@ -374,7 +374,7 @@ TIERS: dict[type[Command], Tier] = {
 """How much is asked before each command, in a fleet that is not protected."""
 
 
-class Stopped(Enum):
+class Stopping(Enum):
     """What a cancel stops of a task."""
 
     NOTHING = auto()
@@ -385,15 +385,15 @@ class Stopped(Enum):
     """A run that nobody can see: stopped if it still goes on."""
 
 
-def stopped_by_cancel(task: Task) -> Stopped:
+def stopped_by_cancel(task: Task) -> Stopping:
     """What a cancel stops of it."""
     last = task.attempt
     if last is None:
-        return Stopped.NOTHING
+        return Stopping.NOTHING
     if not last.phase.is_open:
         asked = task.phase is TaskPhase.NEEDS_OPERATOR and may_still_run(last)
-        return Stopped.OUT_OF_SIGHT if asked else Stopped.NOTHING
-    return Stopped.OUT_OF_SIGHT if last.phase is AttemptPhase.UNKNOWN else Stopped.LOST
+        return Stopping.OUT_OF_SIGHT if asked else Stopping.NOTHING
+    return Stopping.OUT_OF_SIGHT if last.phase is AttemptPhase.UNKNOWN else Stopping.LOST
 
 
 def _pools_left(state: FleetState, names: Sequence[AgentName]) -> tuple[PoolLeft, ...]:

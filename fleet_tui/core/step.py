@@ -119,7 +119,7 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     """Until then a look that failed says nothing: the engine was paused, not the agent."""
 
 
-class Moment(NamedTuple):
+class StepTime(NamedTuple):
     """When a step is taken, and by whom."""
 
     now_ms: int
@@ -193,7 +193,7 @@ def remember(state: FleetState) -> Memory:
     return Memory(router=Router(state.fleet))
 
 
-def step(state: FleetState, memory: Memory, inputs: Sequence[Input], moment: Moment) -> Step:
+def step(state: FleetState, memory: Memory, inputs: Sequence[Input], moment: StepTime) -> Step:
     """What follows from the inputs, and from the time that passed where a :class:`Tick` is among
     them: events in the order in which they are to be committed."""
     draft = _Draft(state, memory, moment)
@@ -205,7 +205,7 @@ def step(state: FleetState, memory: Memory, inputs: Sequence[Input], moment: Mom
     return draft.step()
 
 
-def noted(state: FleetState, memory: Memory, events: Sequence[Event], moment: Moment) -> Step:
+def noted(state: FleetState, memory: Memory, events: Sequence[Event], moment: StepTime) -> Step:
     """These events, and nothing of what follows from them."""
     draft = _Draft(state, memory, moment)
     draft.add(events)
@@ -265,7 +265,7 @@ class _Changes(Generic[K, V]):
 class _Draft:
     """The events of one step and the state they lead to, before they are committed."""
 
-    def __init__(self, state: FleetState, memory: Memory, moment: Moment) -> None:
+    def __init__(self, state: FleetState, memory: Memory, moment: StepTime) -> None:
         self.state = state
         """Good until the next :meth:`add`, so that a long step copies each map once."""
         self.events: list[Event] = []

@@ -90,7 +90,7 @@ def _grouped(pairs: Iterable[tuple[K, V]]) -> list[tuple[K, list[V]]]:
     return list(groups.items())
 
 
-class Act(NamedTuple):
+class PastAct(NamedTuple):
     """What somebody did at one moment."""
 
     after: Seq
@@ -99,7 +99,7 @@ class Act(NamedTuple):
     events: tuple[Event, ...]
 
 
-def last_act(rows: Sequence[Recorded], by: str) -> Act | None:
+def last_act(rows: Sequence[Recorded], by: str) -> PastAct | None:
     """The newest act of an operator among events in their order; None when there is none. What was
     committed in one go is one act, and a note is none. An event that only a newer version knows may
     be the act: it is one that nothing takes back."""
@@ -112,7 +112,7 @@ def last_act(rows: Sequence[Recorded], by: str) -> Act | None:
             mine.append(row)
     if not mine:
         return None
-    return Act(Seq(mine[-1].seq - 1), mine[0].at_ms, tuple(row.event for row in reversed(mine)))
+    return PastAct(Seq(mine[-1].seq - 1), mine[0].at_ms, tuple(row.event for row in reversed(mine)))
 
 
 def _is_act_of(event: Event, by: str) -> bool:

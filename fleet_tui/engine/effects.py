@@ -15,7 +15,7 @@ from fleet_tui.engine.intents import due_after
 from fleet_tui.engine.leftovers import Leftovers, PastTasks
 from fleet_tui.wire.port import AgentPort, Runs
 
-PortOf = Callable[[FleetSpec, AgentSpec], AgentPort]
+MakePort = Callable[[FleetSpec, AgentSpec], AgentPort]
 
 
 class FleetEffects:
@@ -23,7 +23,7 @@ class FleetEffects:
 
     def __init__(
         self,
-        port_of: PortOf,
+        port_of: MakePort,
         *,
         clock: Clock,
         rng: random.Random,

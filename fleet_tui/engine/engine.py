@@ -37,9 +37,9 @@ from fleet_tui.core.step import (
     FleetChanged,
     FleetFileSeen,
     MachinesSeen,
-    Moment,
     RunReported,
     Step,
+    StepTime,
     Tick,
     Told,
     noted,
@@ -300,7 +300,7 @@ class Engine:
         now_ms = self._clock.now_ms()
         own = Told((*self._to_tell, *self._stores_again()))
         began_s = asyncio.get_running_loop().time()
-        moment = Moment(now_ms, self._ledger.epoch, sweeps=began_s >= self._sweep_at_s)
+        moment = StepTime(now_ms, self._ledger.epoch, sweeps=began_s >= self._sweep_at_s)
         memory = replace(self.memory, troubles=self.troubles)
         taken = step(self.state, memory, [own, *map(_bare, items)], moment)
         if moment.sweeps and any(isinstance(item, Tick) for item in items):
@@ -351,7 +351,7 @@ class Engine:
         if first_time and is_full and self.state.engine.mode.mode is EngineMode.NORMAL:
             reason = self._unstored.mode.reason
             full = _change(EngineMode.NORMAL, EngineMode.READ_ONLY, reason)
-            moment = Moment(now_ms, self._ledger.epoch)
+            moment = StepTime(now_ms, self._ledger.epoch)
             taken = noted(self.state, self.memory, [full], moment)
             try:
                 self._follow(await self._commit(taken))

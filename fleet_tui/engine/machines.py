@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from fleet_tui.core.fleet import FleetSpec, HostSpec
 from fleet_tui.core.ids import HostName
-from fleet_tui.core.ssh.config import ConfigText, Refusal, Resolved
+from fleet_tui.core.ssh.config import ConfigRefusal, ConfigText, Resolved
 from fleet_tui.core.ssh.machines import hosts_to_ask, same_machines
 from fleet_tui.core.step import MachinesSeen
 from fleet_tui.wire.ssh.resolver import SshResolver
@@ -64,11 +64,11 @@ class MachineFinder:
             await self._tell(MachinesSeen(fleet.hosts, self._same))
 
     async def _ask(self, fleet: FleetSpec) -> None:
-        answers: dict[HostName, Resolved | Refusal] = {}
+        answers: dict[HostName, Resolved | ConfigRefusal] = {}
         for at in range(0, len(self._hosts), AT_ONCE):
             some = self._hosts[at : at + AT_ONCE]
             told = await self._resolver.resolve_all(some)
             answers.update(zip((spec.name for spec in some), told, strict=True))
         self._same = same_machines(fleet, answers)
-        refused = any(isinstance(answer, Refusal) for answer in answers.values())
+        refused = any(isinstance(answer, ConfigRefusal) for answer in answers.values())
         self._again_at_s = asyncio.get_running_loop().time() + AGAIN_S if refused else float("inf")

@@ -20,7 +20,7 @@ STILL_S = 0.5
 Fingerprint = tuple[int, int, int]
 
 
-class FleetFile:
+class FleetFileWatch:
     """Watches one fleet file and hands every sound new version on."""
 
     def __init__(

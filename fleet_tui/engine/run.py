@@ -37,7 +37,7 @@ from fleet_tui.engine.leftovers import past_tasks_in
 from fleet_tui.engine.machines import MachineFinder
 from fleet_tui.engine.ports import Ports
 from fleet_tui.engine.proving import keep_proving
-from fleet_tui.engine.reload import FleetFile
+from fleet_tui.engine.reload import FleetFileWatch
 from fleet_tui.engine.server import Server
 from fleet_tui.engine.standby import MAX_WAIT_S, ROOM_EVERY_S, Standby, mode_for
 from fleet_tui.engine.supervisor import keep_going
@@ -132,7 +132,7 @@ class RunningEngine:
             ).run,
         }
         if self._file is not None:
-            follow = FleetFile(self._file, self.spec, self._change_fleet, self._judge_file)
+            follow = FleetFileWatch(self._file, self.spec, self._change_fleet, self._judge_file)
             units["fleet file"] = follow.run
         failed = self.engine.unit_failed
         background = [

@@ -33,7 +33,7 @@ class Socket(Protocol):
         ...
 
 
-class Ledger(Protocol):
+class WatchedLedger(Protocol):
     """What is watched of the ledger's writer."""
 
     behind: JournalUnavailable | None
@@ -52,7 +52,7 @@ class Watchman:
 
     def __init__(
         self,
-        ledger: Ledger,
+        ledger: WatchedLedger,
         socket: Socket,
         tell: Callable[[Mapping[Trouble, str]], None],
         short_of_descriptors: Callable[[], str],

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import msgspec
 
-from fleet_tui.base.errors import FleetError, Refused
+from fleet_tui.base.errors import CommandRefused, FleetError
 from fleet_tui.core.modes import TROUBLES, Trouble
 
 
@@ -139,7 +139,7 @@ class BadRecording(JournalError):
     """The file is not a recording that can be opened."""
 
 
-class UnsafeDirectory(Refused):
+class UnsafeDirectory(CommandRefused):
     """The state directory is not safe to use."""
 
 
@@ -151,7 +151,7 @@ class LockHolder(msgspec.Struct, frozen=True, kw_only=True):
     since_ms: int
 
 
-class JournalInUse(Refused):
+class JournalInUse(CommandRefused):
     """Another engine owns this ledger."""
 
     def __init__(self, where: Path, holder: LockHolder | None, said: str) -> None:

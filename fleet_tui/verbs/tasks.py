@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from fleet_tui.core.ids import TaskId
-from fleet_tui.core.plans import Stopped, impact_words, stopped_by_cancel, subjects
+from fleet_tui.core.plans import Stopping, impact_words, stopped_by_cancel, subjects
 from fleet_tui.core.tasks.commands import Cancel, Expedite, Hold, Release, SetPriority
 from fleet_tui.core.tasks.model import Task, TaskPhase
 from fleet_tui.core.text import words
@@ -52,20 +52,20 @@ def _cancelled(task: Task, now_ms: int) -> Fact:
     last = task.attempt
     where = safe_line(last.agent) if last is not None else ""
     match stopped_by_cancel(task):
-        case Stopped.LOST:
+        case Stopping.LOST:
             since_ms = last.started_at_ms if last is not None else None
             starts = f"is being started on {where}"
             runs = f"runs on {where} for {words.age(since_ms, now_ms)}"
             text = f"{starts if since_ms is None else runs}: that work is lost"
-        case Stopped.OUT_OF_SIGHT:
+        case Stopping.OUT_OF_SIGHT:
             text = f"may run on {where}: stopped if it does"
-        case Stopped.NOTHING if task.phase is TaskPhase.NEEDS_OPERATOR:
+        case Stopping.NOTHING if task.phase is TaskPhase.NEEDS_OPERATOR:
             text = "needs a verdict: it is not asked for any more"
-        case Stopped.NOTHING:
+        case Stopping.NOTHING:
             text = "waits: taken off the queue"
         case other:
             assert_never(other)
-    is_loss = stopped_by_cancel(task) is not Stopped.NOTHING
+    is_loss = stopped_by_cancel(task) is not Stopping.NOTHING
     return Fact(text, task.label, payload(task), is_loss=is_loss)
 
 

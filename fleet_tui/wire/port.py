@@ -1,7 +1,7 @@
 """The one shape every kind of agent has for the engine.
 
 Real connections (``openclaw``, ``command``, ``local``) and the simulator's implement
-:class:`AgentPort`, the sum of :class:`Probes`, :class:`Runs`, :class:`Leftovers` and :class:`Logs`,
+:class:`AgentPort`, the sum of :class:`Probes`, :class:`Runs`, :class:`Cleanup` and :class:`Logs`,
 and pass the same contract tests. Methods never raise for what can be expected of a network; a
 cancelled method leaves nothing running here, and says nothing about the remote side.
 """
@@ -100,7 +100,7 @@ class Runs(Protocol):
         ...
 
 
-class Leftovers(Protocol):
+class Cleanup(Protocol):
     """What the host of an agent keeps of runs, and may forget."""
 
     async def collect(self, runs: Sequence[RunId]) -> Sequence[str]:
@@ -131,7 +131,7 @@ class Logs(Protocol):
         ...
 
 
-class AgentPort(Probes, Runs, Leftovers, Logs, Protocol):
+class AgentPort(Probes, Runs, Cleanup, Logs, Protocol):
     """One agent as the engine sees it, whole. Whoever needs a part of it asks for that part."""
 
     async def close(self) -> None:

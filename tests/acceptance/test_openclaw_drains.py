@@ -9,7 +9,7 @@ import pytest
 
 from fleet_tui.core.agents.model import Health
 from fleet_tui.core.tasks.model import TaskPhase
-from fleet_tui.wire.openclaw.connection import Connection, Result, connect
+from fleet_tui.wire.openclaw.connection import Connection, GatewayResult, connect
 from fleet_tui.wire.openclaw.dial import dial_over_ssh
 from tests.acceptance.gateways import Books, fleet_of
 from tests.acceptance.rig import MakeRig
@@ -51,7 +51,7 @@ async def test_a_cancel_that_a_draining_gateway_does_not_take_is_done_once_it_go
         assert isinstance(line, Connection)
         lease = {"requestId": "a-repair", "drain": True, "terminalPolicy": "terminate"}
         said = await line.call("gateway.suspend.prepare", lease, timeout_ms=CALL_MS)
-        assert isinstance(said, Result)
+        assert isinstance(said, GatewayResult)
         await is_(rig, gateway, Health.DRAINING)
         cancel = await asyncio.to_thread(rig.cli, "cancel", label, "--yes", "-f", str(rig.file))
         assert cancel.returncode == 0, cancel.stderr
@@ -71,7 +71,7 @@ async def test_a_cancel_that_a_draining_gateway_does_not_take_is_done_once_it_go
             {"suspensionId": suspension["suspensionId"]},
             timeout_ms=CALL_MS,
         )
-        assert isinstance(went_on, Result)
+        assert isinstance(went_on, GatewayResult)
         await line.close()
     await rig.until(lambda: phase(rig, one).is_closed, SOON_S, "it is cancelled")
     assert phase(rig, one) is TaskPhase.CANCELLED

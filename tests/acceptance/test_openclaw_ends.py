@@ -12,7 +12,7 @@ from fleet_tui.core.agents.model import Health
 from fleet_tui.core.ids import TaskId, run_id
 from fleet_tui.core.tasks.attempts import KEEP_RUNS_MS
 from fleet_tui.core.text.ulid import ENTROPY_BYTES, new_ulid
-from fleet_tui.wire.openclaw.connection import Connection, Result, connect
+from fleet_tui.wire.openclaw.connection import Connection, GatewayResult, connect
 from fleet_tui.wire.openclaw.dial import dial_over_ssh
 from fleet_tui.wire.openclaw.sessions import key_of
 from tests.acceptance.gateways import fleet_of
@@ -147,7 +147,7 @@ async def test_an_engine_that_starts_anew_finds_rows_of_runs_that_the_state_has_
         assert isinstance(line, Connection), line
         key = key_of("main", run_id(nobodys, 1))
         made = await line.call("sessions.create", {"key": key}, timeout_ms=10_000)
-        assert isinstance(made, Result), made
+        assert isinstance(made, GatewayResult), made
         await line.close()
 
     rig = fleet_of(make_rig, lab, [one, two], short_dir, every=EVERY)

@@ -11,11 +11,11 @@ import pytest
 from fleet_tui import __version__
 from fleet_tui.base.bundled import sample_fleet
 from fleet_tui.base.errors import (
+    CommandRefused,
     ExitCode,
     FleetError,
     InvalidConfig,
     PartialFailure,
-    Refused,
     Unreachable,
     UsageError,
 )
@@ -200,7 +200,7 @@ def test_a_recording_goes_where_there_is_room_for_it(here: Path) -> None:
     there = here / "there"
     there.touch()
     assert recording_target(there, "x", force=True) == there
-    with pytest.raises(Refused, match="exists"):
+    with pytest.raises(CommandRefused, match="exists"):
         recording_target(there, "x", force=False)
     with pytest.raises(FleetError, match="there is no directory"):
         recording_target(here / "no" / "x", "x", force=True)
@@ -240,7 +240,7 @@ def test_the_console_needs_a_terminal(here: Path, capsys: pytest.CaptureFixture[
         (InvalidConfig("no"), 3),
         (Unreachable("no"), 4),
         (PartialFailure("no"), 5),
-        (Refused("no"), 6),
+        (CommandRefused("no"), 6),
         (KeyboardInterrupt(), 130),
         (click.Abort(), 130),
         (click.UsageError("no"), 2),

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from fleet_tui.base import bundled
-from fleet_tui.base.errors import ExitCode, FleetError, InvalidConfig, Refused
+from fleet_tui.base.errors import CommandRefused, ExitCode, FleetError, InvalidConfig
 from fleet_tui.cli.fleet_file import check_command, init_command, schema_command
 from fleet_tui.cli.import_ import import_command
 from fleet_tui.config.models import AgentEntry, Defaults, FleetFile
@@ -123,7 +123,7 @@ def test_init_writes_a_start_that_passes() -> None:
 def test_init_never_replaces_a_file_by_accident() -> None:
     Path("fleet.yaml").write_text("mine")
     refused = run(init_command)
-    assert isinstance(refused.exception, Refused)
+    assert isinstance(refused.exception, CommandRefused)
     assert "--force" in refused.exception.hint
     assert Path("fleet.yaml").read_text() == "mine"
     assert run(init_command, "--force").exit_code == ExitCode.OK
@@ -171,7 +171,7 @@ def test_import_writes_a_file_and_says_what_it_left_out() -> None:
     assert 'not carried over: line 2: "bad host"' in result.stderr
     assert run(check_command, "f.yaml").exit_code == ExitCode.OK
     again = run(import_command, "hosts", "hosts", "-o", "f.yaml")
-    assert isinstance(again.exception, Refused)
+    assert isinstance(again.exception, CommandRefused)
     forced = run(import_command, "hosts", "hosts", "-o", "f.yaml", "--force")
     assert forced.exit_code == ExitCode.OK
 

@@ -13,7 +13,7 @@ from fleet_tui.base import errors
         (errors.InvalidConfig, 3),
         (errors.Unreachable, 4),
         (errors.PartialFailure, 5),
-        (errors.Refused, 6),
+        (errors.CommandRefused, 6),
     ],
 )
 def test_exit_codes_are_stable(kind: type[errors.FleetError], code: int) -> None:

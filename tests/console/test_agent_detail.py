@@ -23,7 +23,7 @@ from fleet_tui.core.agents.events import (
     CanaryStarted,
     HealthChanged,
 )
-from fleet_tui.core.agents.model import AgentState, Cordon, Health
+from fleet_tui.core.agents.model import AgentState, CordonRecord, Health
 from fleet_tui.core.agents.troubles import cure_of, next_trial
 from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, ProbeResult, VitalsReading
 from fleet_tui.core.fleet import CommandAgent, HostSpec
@@ -105,7 +105,7 @@ def test_what_was_heard_of_a_gateway_that_is_not_ready_is_said() -> None:
 
 
 def test_who_cordoned_it_and_why_stands_in_the_first_line() -> None:
-    cordon = Cordon(by="ann", reason="disk swap", since_ms=NOW_MS - 60_000)
+    cordon = CordonRecord(by="ann", reason="disk swap", since_ms=NOW_MS - 60_000)
     agent = msgspec.structs.replace(STATE.agents[agent_name(1)], cordon=cordon)
     assert "◌ cordoned by ann: disk swap 1m00s" in shown(agent).splitlines()[0]
 

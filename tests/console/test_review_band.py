@@ -4,7 +4,7 @@ from rich.cells import cell_len
 
 from fleet_tui.console.shell.timeline import (
     MARKS,
-    Moment,
+    BandView,
     band_lines,
     bar_width,
     instant,
@@ -16,7 +16,7 @@ from fleet_tui.feed.marks import Mark
 from tests.support.scene import NOW_MS
 
 HALF_HOUR = 34 * 60_000
-MOMENT = Moment(
+MOMENT = BandView(
     NOW_MS - HALF_HOUR,
     NOW_MS,
     NOW_MS - 381_000,
@@ -70,7 +70,7 @@ def test_the_band_never_leaves_its_width(width: int, at_ms: int) -> None:
 
 
 def test_a_recording_of_one_instant_can_be_drawn() -> None:
-    moment = Moment(NOW_MS, NOW_MS, NOW_MS, marks=((NOW_MS, Mark.ENGINE),))
+    moment = BandView(NOW_MS, NOW_MS, NOW_MS, marks=((NOW_MS, Mark.ENGINE),))
     assert "│" in text(band_lines(moment, 60)[0])
 
 

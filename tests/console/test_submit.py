@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from fleet_tui.console.views.submit.typed import (
     MAX_LABELS,
-    Problem,
+    BadField,
     Typed,
     check,
     command,
@@ -145,7 +145,7 @@ def test_the_command_line_means_the_same_as_the_form() -> None:
 )
 def test_a_wrong_command_line_says_what_is_wrong(text: str, field: str, said: str) -> None:
     found = parse_words(text)
-    assert isinstance(found, Problem)
+    assert isinstance(found, BadField)
     assert found.field == field
     assert said in found.text
 

@@ -16,8 +16,7 @@ from fleet_tui.core.fleet import Priority
 from fleet_tui.core.modes import EngineMode, ModeNow
 from fleet_tui.core.routing.decision import Pending, PendingCode
 from fleet_tui.core.tasks.commands import Expedite, Hold, Release, SetPriority
-from fleet_tui.core.tasks.model import Hold as Held
-from fleet_tui.core.tasks.model import Task
+from fleet_tui.core.tasks.model import HoldRecord, Task
 from fleet_tui.core.tasks.words import task_word
 from tests.support.console import console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed
@@ -37,7 +36,7 @@ def feed_with(task: Task) -> FakeFeed:
 
 
 HELD = waiting(
-    hold=Held(by="ops", reason="wait for the migration", since_ms=NOW_MS - 60_000),
+    hold=HoldRecord(by="ops", reason="wait for the migration", since_ms=NOW_MS - 60_000),
     pending=Pending(code=PendingCode.HOLD, since_ms=NOW_MS - 60_000),
 )
 EXPEDITE = Expedite(tasks=(WAITING,))

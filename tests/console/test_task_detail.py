@@ -11,7 +11,7 @@ from fleet_tui.core.ids import Epoch, RunId, Seq
 from fleet_tui.core.ledger.events import Event, Recorded
 from fleet_tui.core.tasks.events import TaskEnded, TaskPlaced, TaskSubmitted
 from fleet_tui.core.tasks.evidence import Answer, LostReason, Usage
-from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Hold, Task, TaskPhase
+from fleet_tui.core.tasks.model import Attempt, AttemptPhase, HoldRecord, Task, TaskPhase
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.scene import NOW_MS, agent_name, seeded_state, task_id
 
@@ -57,7 +57,7 @@ def test_a_task_that_needs_a_person_shows_the_evidence_and_the_three_verdicts() 
 def test_in_a_recording_nothing_is_offered_that_can_no_longer_be_done() -> None:
     looking_back = Pen(can_act=False)
     held = msgspec.structs.replace(
-        STATE.open_tasks[task_id(48_340)], hold=Hold(by="ops", reason="", since_ms=NOW_MS)
+        STATE.open_tasks[task_id(48_340)], hold=HoldRecord(by="ops", reason="", since_ms=NOW_MS)
     )
     dead = next(t for t in STATE.closed_tasks.values() if t.phase is TaskPhase.FAILED)
     for task, offer in ((judged(), "run it again"), (held, "releases"), (dead, "requeues")):

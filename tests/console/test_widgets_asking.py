@@ -10,23 +10,23 @@ from fleet_tui.console.text.fit import line_width
 from fleet_tui.console.widgets.command_bar import MAX_TYPED_CHARS, CommandBar
 from fleet_tui.console.widgets.dialogs import (
     MAX_QUESTION_LINES,
+    CardPlan,
     ConfirmBar,
-    Plan,
     PlanCard,
     question_lines,
 )
 from tests.support import payloads
 from tests.support.screens import Bench, screen_lines, settle
 
-PLAN = Plan(
+PLAN = CardPlan(
     title="drain 2 agents of gpu",
     lines=((Cell("agent-12  4 tasks running [/x]"),), (Cell("agent-13  1 task running"),)),
     same_as="fleet-tui drain agent-12 agent-13",
     verb="Drain",
     fleet="prod",
 )
-LONG = Plan(title="drain", lines=tuple((Cell(f"line {at}"),) for at in range(60)), verb="Drain")
-TYPED = Plan(title="retire", lines=PLAN.lines, verb="Retire", typed="prod", protected=True)
+LONG = CardPlan(title="drain", lines=tuple((Cell(f"line {at}"),) for at in range(60)), verb="Drain")
+TYPED = CardPlan(title="retire", lines=PLAN.lines, verb="Retire", typed="prod", protected=True)
 
 HOUR_MS = 3_600_000
 
@@ -100,7 +100,9 @@ def test_no_question_pushes_its_answer_off_the_screen(question: str, width: int)
     assert lines[-1][-1].text.endswith("y/N")
 
 
-async def ask(plan: Plan, *keys: str, reading_ms: int = 0) -> tuple[list[bool | None], list[str]]:
+async def ask(
+    plan: CardPlan, *keys: str, reading_ms: int = 0
+) -> tuple[list[bool | None], list[str]]:
     """The answers after some keys, and the screen before the last of them."""
     app = Bench()
     answers: list[bool | None] = []
@@ -180,7 +182,7 @@ async def test_loss_asks_for_the_name(keys: list[str], answer: list[bool]) -> No
 
 async def test_a_long_name_hides_neither_what_is_typed_nor_the_choices() -> None:
     name = "the-fleet-of-the-northern-region-in-production"
-    plan = Plan(title="cordon 4 agents", lines=(), verb="Cordon them", typed=name, fleet=name)
+    plan = CardPlan(title="cordon 4 agents", lines=(), verb="Cordon them", typed=name, fleet=name)
     answers, shown = await ask(plan, *name[:-1], "x")
     text = "\n".join(shown)
     assert answers == []
@@ -189,7 +191,9 @@ async def test_a_long_name_hides_neither_what_is_typed_nor_the_choices() -> None
 
 
 async def test_what_cannot_be_done_cannot_be_started() -> None:
-    refused = Plan(title="drain", lines=PLAN.lines, verb="Drain", refusal="gpu is below its floor")
+    refused = CardPlan(
+        title="drain", lines=PLAN.lines, verb="Drain", refusal="gpu is below its floor"
+    )
     answers, shown = await ask(refused, "tab", "y", "enter")
     assert answers == [False]
     assert "gpu is below its floor" in "\n".join(shown)
@@ -211,7 +215,7 @@ async def test_the_choices_can_be_clicked(word: str, answer: list[bool]) -> None
 
 async def test_what_is_wider_than_the_card_goes_on_in_the_next_line() -> None:
     names = " ".join(f"agent-{at:02d}" for at in range(1, 21))
-    plan = Plan(title="cordon 20 agents", lines=(), same_as=f"fleet-tui cordon {names}")
+    plan = CardPlan(title="cordon 20 agents", lines=(), same_as=f"fleet-tui cordon {names}")
     _, shown = await ask(plan, "escape")
     text = "\n".join(shown)
     assert all(name in text for name in names.split())

@@ -6,16 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet_tui.console.views.agents.rows import agent_rows
-from fleet_tui.core.agents.model import AgentState, Cordon, Health
+from fleet_tui.core.agents.model import AgentState, CordonRecord, Health
 from fleet_tui.core.agents.vitals import Limit
 from fleet_tui.core.agents.words import AgentWord, limited_releases, listed, word_of, worst_first
 from fleet_tui.core.ids import AgentName
 from tests.support.fake_feed import FakeFeed
 
-CORDON = Cordon(by="ops", reason="disk", since_ms=1)
+CORDON = CordonRecord(by="ops", reason="disk", since_ms=1)
 
 
-def agent(health: Health, cordon: Cordon | None = None) -> AgentState:
+def agent(health: Health, cordon: CordonRecord | None = None) -> AgentState:
     return AgentState(name=AgentName("a"), health=health, cordon=cordon)
 
 

@@ -25,7 +25,7 @@ from fleet_tui.core.agents.events import (
     CanaryStarted,
     HealthChanged,
 )
-from fleet_tui.core.agents.model import AgentState, Cordon, Health
+from fleet_tui.core.agents.model import AgentState, CordonRecord, Health
 from fleet_tui.core.agents.outcomes import BREAK, BREAK_AFTER, verdict_on_agents
 from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.engine.events import EngineModeChanged, EngineStarted, FleetLoaded
@@ -37,7 +37,7 @@ from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.modes import EngineMode
 from fleet_tui.core.routing.decision import PendingCode
 from fleet_tui.core.routing.schedule import Router
-from fleet_tui.core.step import Memory, Moment, RunReported, Tick, remember, step
+from fleet_tui.core.step import Memory, RunReported, StepTime, Tick, remember, step
 from fleet_tui.core.tasks.attempts import RunReport
 from fleet_tui.core.tasks.events import (
     AttemptFinished,
@@ -133,7 +133,7 @@ def test_one_begins_once_the_wait_is_over_and_no_other_beside_it() -> None:
         replace(failing(), breaker=None),
         replace(failing(), health=Health.DOWN),
         replace(failing(), failure=FailureKind.GATEWAY_HUNG),
-        replace(failing(), cordon=Cordon(by="me", reason="", since_ms=0)),
+        replace(failing(), cordon=CordonRecord(by="me", reason="", since_ms=0)),
         failing(breaker=replace(FAILS, trial=RunId("T.1"))),
         failing(breaker=replace(FAILS, relapsed=True)),
         replace(failing(), runs=frozenset({RunId("T.1"), RunId("T.2")})),
@@ -545,10 +545,10 @@ def test_no_task_is_let_through_to_an_agent_that_a_canary_run_tries() -> None:
 def test_the_loop_begins_it_and_takes_in_its_end() -> None:
     state = world(failing())
     memory: Memory = remember(state)
-    begun = step(state, memory, [Tick()], Moment(NOW_MS, Epoch(1)))
+    begun = step(state, memory, [Tick()], StepTime(NOW_MS, Epoch(1)))
     assert begun.events[0] == CanaryStarted(agent=BAD, run=RUN)
     ended = step(
-        begun.state, begun.memory, [RunReported(RUN, Definite(ok()))], Moment(NOW_MS, Epoch(1))
+        begun.state, begun.memory, [RunReported(RUN, Definite(ok()))], StepTime(NOW_MS, Epoch(1))
     )
     learned = [type(event) for event in ended.events[:3]]
     assert learned == [CanaryEnded, AgentTrusted, HealthChanged]

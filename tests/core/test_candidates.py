@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from fleet_tui.core.agents.breaker import Breaker
-from fleet_tui.core.agents.model import AgentState, Cordon, Health
+from fleet_tui.core.agents.model import AgentState, CordonRecord, Health
 from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, ProbeResult, VitalsReading
 from fleet_tui.core.fleet import (
     AgentSpec,
@@ -244,7 +244,7 @@ def test_who_is_left_out_is_told_by_state_cordon_and_slots() -> None:
     found, lines = candidates(
         spec,
         known("up", 1),
-        known("off", cordon=Cordon(by="ann", reason="", since_ms=1)),
+        known("off", cordon=CordonRecord(by="ann", reason="", since_ms=1)),
         known("full", 2),
         known("given", 1),
         known("down", health=Health.DOWN, reason="x" * 200),
@@ -392,7 +392,7 @@ def test_an_agent_whose_runs_failed_is_tried_only_with_what_may_run_again(
     waits = replace(harmful, breaker=replace(BREAKER, harmless=False, until_ms=NOW_MS + 1))
     assert candidates(spec, waits, known("a2", 1))[0].rejections()[0] == left_out
     for other in (
-        replace(harmful, cordon=Cordon(by="ann", reason="", since_ms=1)),
+        replace(harmful, cordon=CordonRecord(by="ann", reason="", since_ms=1)),
         replace(harmful, failure=FailureKind.TIMEOUT),
         replace(harmful, health=Health.DOWN),
     ):
@@ -564,7 +564,7 @@ def test_others_are_those_that_take_work_now_or_once_they_have_a_slot() -> None:
     for other, counts in (
         (known("a2", 2), True),
         (known("a2", health=Health.DOWN), False),
-        (known("a2", cordon=Cordon(by="me", reason="", since_ms=1)), False),
+        (known("a2", cordon=CordonRecord(by="me", reason="", since_ms=1)), False),
     ):
         found, _ = candidates(spec, known("a1"), other)
         assert found.has_others(frozenset({a1})) == counts

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from fleet_tui.core.agents.breaker import Breaker
-from fleet_tui.core.agents.model import AgentState, Cordon, Health
+from fleet_tui.core.agents.model import AgentState, CordonRecord, Health
 from fleet_tui.core.agents.vitals import FailureKind, ModelTrouble
 from fleet_tui.core.alerting.alerts import (
     Condition,
@@ -27,7 +27,7 @@ from tests.support.midway import A1, A2, FAILED, GENERAL, GPU, RUNNING, WAITING
 
 NOW_MS = 10_000_000
 SAID = Untrusted("what it says")
-CORDON = Cordon(by="me", reason="repair", since_ms=1)
+CORDON = CordonRecord(by="me", reason="repair", since_ms=1)
 BREAKER = Breaker(
     since_ms=1,
     until_ms=2,

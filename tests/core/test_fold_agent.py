@@ -24,7 +24,7 @@ from fleet_tui.core.agents.events import (
     HealthChanged,
 )
 from fleet_tui.core.agents.fold import excused, next_agent, with_run, without_run
-from fleet_tui.core.agents.model import AgentState, Cordon, Health
+from fleet_tui.core.agents.model import AgentState, CordonRecord, Health
 from fleet_tui.core.agents.vitals import FailureKind, Limit
 from fleet_tui.core.fleet import Strategy
 from fleet_tui.core.ids import AgentName, RunId, TaskId
@@ -213,10 +213,10 @@ COURSE: list[tuple[AgentState, AgentEvent, AgentState]] = [
     (
         UP,
         AgentCordoned(agent=A1, by="me", reason="repair"),
-        replace(UP, cordon=Cordon(by="me", reason="repair", since_ms=NOW_MS)),
+        replace(UP, cordon=CordonRecord(by="me", reason="repair", since_ms=NOW_MS)),
     ),
     (
-        replace(UP, cordon=Cordon(by="me", reason="repair", since_ms=1)),
+        replace(UP, cordon=CordonRecord(by="me", reason="repair", since_ms=1)),
         AgentUncordoned(agent=A1, by="you"),
         UP,
     ),

@@ -44,7 +44,7 @@ from fleet_tui.core.tasks.model import (
     Attempt,
     AttemptPhase,
     CancelCause,
-    Hold,
+    HoldRecord,
     Starts,
     Task,
     TaskPhase,
@@ -286,7 +286,7 @@ def test_a_verdict_is_on_the_newest_run_and_may_ask_for_the_task_anew(
     assert untried.judged is None
 
 
-HELD = Hold(by="me", reason="r", since_ms=2)
+HELD = HoldRecord(by="me", reason="r", since_ms=2)
 
 QUEUED: list[tuple[Task, TaskEvent, Task]] = [
     (
@@ -299,7 +299,7 @@ QUEUED: list[tuple[Task, TaskEvent, Task]] = [
         TaskHeld(task=WAITS, by="you", reason="not now"),
         replace(
             WAITING,
-            hold=Hold(by="you", reason="not now", since_ms=NOW_MS),
+            hold=HoldRecord(by="you", reason="not now", since_ms=NOW_MS),
             pending=Pending(code=PendingCode.HOLD, since_ms=NOW_MS, detail="held by you: not now"),
         ),
     ),
@@ -308,7 +308,7 @@ QUEUED: list[tuple[Task, TaskEvent, Task]] = [
         TaskHeld(task=WAITS, by="you"),
         replace(
             WAITING,
-            hold=Hold(by="you", reason="", since_ms=NOW_MS),
+            hold=HoldRecord(by="you", reason="", since_ms=NOW_MS),
             pending=Pending(code=PendingCode.HOLD, since_ms=NOW_MS, detail="held by you"),
         ),
     ),

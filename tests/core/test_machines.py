@@ -7,12 +7,12 @@ from msgspec.structs import replace
 from fleet_tui.core.fleet import CommandAgent, FleetSpec, HostSpec, OpenClawAgent
 from fleet_tui.core.ids import HostName
 from fleet_tui.core.routing.requirement import Roster
-from fleet_tui.core.ssh.config import Complaint, Refusal, Resolved
+from fleet_tui.core.ssh.config import Complaint, ConfigRefusal, Resolved
 from fleet_tui.core.ssh.machines import hosts_to_ask, machine_of, same_machines
 from tests.support.fleets import agent, fleet
 
 A, B, C, JUMP = map(HostName, ("a", "b", "c", "jump"))
-REFUSED = Refusal((Complaint("Bad configuration option: nonsense"),))
+REFUSED = ConfigRefusal((Complaint("Bad configuration option: nonsense"),))
 
 
 def host(name: HostName, address: str = "", **more: object) -> HostSpec:
@@ -54,7 +54,7 @@ def test_two_names_that_ssh_config_leads_to_one_machine_are_one() -> None:
         REFUSED,
     ],
 )
-def test_another_address_port_or_way_is_another_machine(other: Resolved | Refusal) -> None:
+def test_another_address_port_or_way_is_another_machine(other: Resolved | ConfigRefusal) -> None:
     assert same_machines(ABC, {A: at("192.0.2.1"), B: other}) == {}
 
 
@@ -93,7 +93,7 @@ def test_the_files_own_jump_host_stands_for_any_way_of_ssh_config() -> None:
 
 def test_a_jump_host_of_which_ssh_says_nothing_is_where_the_file_has_it() -> None:
     spec = gateways(host(JUMP, "Gate", port=2), host(A, jump=JUMP))
-    answers: dict[HostName, Resolved | Refusal] = {JUMP: REFUSED, A: at("192.0.2.1")}
+    answers: dict[HostName, Resolved | ConfigRefusal] = {JUMP: REFUSED, A: at("192.0.2.1")}
     assert machine_of(spec, A, answers) == (("192.0.2.1", 22, None), ("gate", 2, False))
     assert machine_of(spec, JUMP, answers) is None
     assert machine_of(spec, B, answers) is None

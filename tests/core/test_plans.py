@@ -38,7 +38,7 @@ from fleet_tui.core.plans import (
     worse,
 )
 from fleet_tui.core.routing.schedule import Router
-from fleet_tui.core.step import Asked, Moment, remember, step
+from fleet_tui.core.step import Asked, StepTime, remember, step
 from fleet_tui.core.tasks.attempts import learn
 from fleet_tui.core.tasks.commands import (
     Cancel,
@@ -325,7 +325,7 @@ def test_a_command_whose_plan_has_changed_is_refused_by_the_engine_with_the_diff
     cancel = Cancel(tasks=(task,))
     shown = planned(told, cancel).impact
     route(told)  # and now it runs
-    moment = Moment(now_ms=told.now_ms, epoch=Epoch(1))
+    moment = StepTime(now_ms=told.now_ms, epoch=Epoch(1))
     asked = Asked(ME, cancel, shown)
     after = step(told.state, remember(told.state), [asked], moment)
     (reply,) = after.replies

@@ -38,7 +38,7 @@ from fleet_tui.core.tasks.events import (
 from fleet_tui.core.tasks.evidence import Definite, NotStarted
 from fleet_tui.core.tasks.model import CancelCause, Task, TaskPhase
 from fleet_tui.core.tasks.retry_budget import WINDOW_S
-from fleet_tui.core.tasks.submission import Wanted, no_room
+from fleet_tui.core.tasks.submission import RoomWanted, no_room
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
 
@@ -187,7 +187,7 @@ def test_nothing_more_needs_no_room_however_full_the_queue_is() -> None:
         queue.submit()
     lowered = replace(queue.story.state.fleet, limits=QueueLimits(open=2))
     queue.story.add(FleetLoaded(spec=lowered))
-    assert no_room(queue.story.state, Wanted()) is None
+    assert no_room(queue.story.state, RoomWanted()) is None
 
 
 def test_retries_wait_when_the_budget_is_spent_and_first_tries_do_not() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from fleet_tui.core.agents.breaker import CanaryRun
-from fleet_tui.core.agents.model import AgentState, Cordon, Health
+from fleet_tui.core.agents.model import AgentState, CordonRecord, Health
 from fleet_tui.core.agents.vitals import FleetSample
 from fleet_tui.core.alerting.model import Alert, Severity
 from fleet_tui.core.fleet import Prices, Priority, Strategy
@@ -114,7 +114,7 @@ def test_agents_and_their_slots_are_counted() -> None:
     priced = replace(agent("a1", slots=2), prices=Prices(per_hour_microusd=70))
     runs = [run_id(TaskId("T"), n) for n in range(1, 5)]
     names = [AgentName(f"a{n}") for n in range(1, 4)]
-    cordon = Cordon(by="me", reason="", since_ms=0)
+    cordon = CordonRecord(by="me", reason="", since_ms=0)
     state = replace(
         EMPTY_STATE,
         fleet=fleet(priced, agent("a2", slots=3), agent("a3", slots=4)),

@@ -36,10 +36,10 @@ from fleet_tui.core.step import (
     Input,
     MachinesSeen,
     Memory,
-    Moment,
     Pace,
     RunReported,
     Step,
+    StepTime,
     Tick,
     Told,
     noted,
@@ -78,13 +78,13 @@ class Loop:
 
     def take(self, *inputs: Input, sweeps: bool = True) -> Step:
         """A step, not committed."""
-        moment = Moment(self.told.now_ms, EPOCH, sweeps)
+        moment = StepTime(self.told.now_ms, EPOCH, sweeps)
         memory = replace(self.memory, router=Router(self.told.state.fleet))
         return step(self.told.state, memory, inputs, moment)
 
     def do(self, *inputs: Input, sweeps: bool = True) -> tuple[Event, ...]:
         """A step, committed."""
-        moment = Moment(self.told.now_ms, EPOCH, sweeps)
+        moment = StepTime(self.told.now_ms, EPOCH, sweeps)
         taken = step(self.told.state, self.memory, inputs, moment)
         self.told.add(*taken.events)
         assert self.told.state == taken.state
@@ -349,7 +349,7 @@ def test_no_other_word_is_a_sign_of_life() -> None:
 def test_where_nothing_was_stored_the_router_forgets_it() -> None:
     here = loop()
     here.told.cordon("a1")
-    moment = Moment(here.told.now_ms, EPOCH)
+    moment = StepTime(here.told.now_ms, EPOCH)
     taken = step(here.told.state, here.memory, [SUBMIT], moment)
     kept = taken.unstored(here.memory)
     assert TaskPending not in kinds(step(here.told.state, kept, [Tick()], moment).events)
@@ -358,7 +358,7 @@ def test_where_nothing_was_stored_the_router_forgets_it() -> None:
 def test_events_stand_one_after_the_other() -> None:
     here = loop()
     events = [NoteAdded(by="ana", text=Untrusted(str(n))) for n in range(3)]
-    taken = noted(here.told.state, here.memory, events, Moment(1_000, EPOCH))
+    taken = noted(here.told.state, here.memory, events, StepTime(1_000, EPOCH))
     assert taken.state.seq == here.told.state.seq + 3
 
 
@@ -384,7 +384,7 @@ def test_the_router_is_told_what_changed_in_this_step_and_before() -> None:
     router = Listening(here.told.state.fleet)
     earlier = here.told.submit(work())
     memory = Memory(router=router, unrouted=(earlier,))
-    step(here.told.state, memory, [SUBMIT], Moment(here.told.now_ms, EPOCH))
+    step(here.told.state, memory, [SUBMIT], StepTime(here.told.now_ms, EPOCH))
     assert router.told == [earlier, TASK]
 
 
@@ -392,7 +392,7 @@ def test_noted_events_bring_nothing_with_them() -> None:
     here = loop()
     here.told.submit(work())
     event = AgentCordoned(agent=A1, by="ana")
-    taken = noted(here.told.state, here.memory, [event], Moment(2_000, EPOCH))
+    taken = noted(here.told.state, here.memory, [event], StepTime(2_000, EPOCH))
     assert taken.events == (event,)
     assert taken.replies == ()
     assert taken.state.at_ms == 2_000

@@ -17,7 +17,7 @@ from fleet_tui.core.tasks.submission import (
     MAX_OPEN_TASKS,
     MAX_PAYLOAD_BYTES,
     MAX_SHOWN_NAME_CHARS,
-    Wanted,
+    RoomWanted,
     bad_spec,
     no_room,
     payload_sha256,
@@ -238,8 +238,8 @@ def limited(**limits: object) -> FleetState:
     return replace(BEFORE, fleet=spec, open_by_client={ClientName("acme"): 1})
 
 
-def wanted(*specs: TaskSpec) -> Wanted:
-    found = Wanted()
+def wanted(*specs: TaskSpec) -> RoomWanted:
+    found = RoomWanted()
     for spec in specs:
         found.add(spec)
     return found

@@ -7,7 +7,7 @@ from fleet_tui.core.fleet import Priority, Strategy, TaskClass
 from fleet_tui.core.ids import AgentName, RunId, TaskId
 from fleet_tui.core.routing.decision import Pending, PendingCode, RoutingDecision
 from fleet_tui.core.tasks.filter import TASK_KEYS, task_text, task_value
-from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Hold, Task, TaskPhase
+from fleet_tui.core.tasks.model import Attempt, AttemptPhase, HoldRecord, Task, TaskPhase
 from fleet_tui.core.text.filters import Value
 from tests.support.fleets import work
 
@@ -46,7 +46,7 @@ ATTEMPT = Attempt(
     cost_microusd=70,
 )
 RUNS = replace(WAITING, phase=TaskPhase.ACTIVE, attempts=(ATTEMPT, ATTEMPT))
-BY_HAND = Hold(by="bo", reason="not today", since_ms=1)
+BY_HAND = HoldRecord(by="bo", reason="not today", since_ms=1)
 NO_GPU = Pending(code=PendingCode.CAPABILITY, since_ms=1, detail="nobody has a gpu")
 FULL = Pending(code=PendingCode.CAPACITY, since_ms=1, detail="all are busy")
 

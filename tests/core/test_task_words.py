@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from fleet_tui.core.tasks.filter import TASK_WORDS
-from fleet_tui.core.tasks.model import AttemptPhase, Hold, TaskPhase
+from fleet_tui.core.tasks.model import AttemptPhase, HoldRecord, TaskPhase
 from fleet_tui.core.tasks.words import TaskWord, is_held
 from tests.support.task import Run
 
@@ -36,7 +36,7 @@ def test_words_that_stand_together_have_one_place() -> None:
 
 def test_only_a_waiting_task_is_held() -> None:
     run = Run()
-    hold = Hold(by="me", reason="", since_ms=1)
+    hold = HoldRecord(by="me", reason="", since_ms=1)
     assert not is_held(run.task)
     assert not is_held(replace(run.task, hold=hold))
     assert not is_held(replace(run.task, phase=TaskPhase.WAITING))

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from fleet_tui.core.agents.breaker import Breaker, CanaryRun
 from fleet_tui.core.agents.events import HealthChanged
-from fleet_tui.core.agents.model import AgentState, Cordon, Health
+from fleet_tui.core.agents.model import AgentState, CordonRecord, Health
 from fleet_tui.core.agents.troubles import (
     MAX_NAMED,
     Missing,
@@ -88,7 +88,7 @@ def one(health: Health, **known: object) -> AgentState:
     return AgentState(name=AgentName("a"), health=health, **known)  # type: ignore[arg-type]  # checked by the struct
 
 
-CORDON = Cordon(by="ann", reason="repair", since_ms=1)
+CORDON = CordonRecord(by="ann", reason="repair", since_ms=1)
 BREAKER = Breaker(since_ms=1, until_ms=2, harmless=True, reason="refused 3 in a row")
 
 

@@ -18,10 +18,10 @@ from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.notes.commands import AddNote
 from fleet_tui.core.routing.schedule import Router
-from fleet_tui.core.step import Asked, Memory, Moment, step
+from fleet_tui.core.step import Asked, Memory, StepTime, step
 from fleet_tui.core.tasks.commands import Cancel, Expedite, Hold, Release, Requeue, SetPriority
 from fleet_tui.core.text.untrusted import Untrusted
-from fleet_tui.core.undo import Act, author, inverse, last_act
+from fleet_tui.core.undo import PastAct, author, inverse, last_act
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
 
@@ -172,7 +172,7 @@ def test_the_engine_tells_with_its_reply_what_takes_back_what_it_has_done() -> N
     one, two = told.submit_many(work(), 2)
     do(told, Hold(tasks=(two,)), BOB)
     asked = Asked(ME, Hold(tasks=(one, two)))
-    moment = Moment(told.now_ms - 5, Epoch(1), sweeps=False)
+    moment = StepTime(told.now_ms - 5, Epoch(1), sweeps=False)
     taken = step(told.state, Memory(router=Router(told.state.fleet)), (asked,), moment)
     (reply,) = taken.replies
     assert isinstance(reply, Decided)
@@ -189,7 +189,7 @@ def test_the_last_act_of_an_operator_is_what_was_done_at_one_moment() -> None:
     told.now_ms += 1
     told.cordon("a0")  # by somebody else
     found = last_act(told.rows, ME)
-    assert isinstance(found, Act)
+    assert isinstance(found, PastAct)
     assert (found.after, found.at_ms, len(found.events)) == (after, at_ms, 2)
     assert last_act(told.rows, "nobody") is None
     assert author(told.rows[0].event) == author(told.rows[1].event) == ""

@@ -11,7 +11,7 @@ from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
 from fleet_tui.core.routing.decision import PendingCode, RoutingDecision
 from fleet_tui.core.routing.requirement import Requirement, requirement_of
 from fleet_tui.core.routing.waiting import SLACK, WaitQueue, WaitQueues, urgency
-from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Hold, Task, TaskPhase
+from fleet_tui.core.tasks.model import Attempt, AttemptPhase, HoldRecord, Task, TaskPhase
 from tests.support.fleets import agent, fleet, work
 
 SPEC = fleet(agent("a1"))
@@ -177,7 +177,7 @@ def test_tasks_that_ask_for_the_same_stand_together_and_retries_apart() -> None:
     [
         replace(task(1), phase=TaskPhase.ACTIVE),
         replace(task(1), phase=TaskPhase.NEEDS_OPERATOR),
-        replace(task(1), hold=Hold(by="me", reason="", since_ms=1)),
+        replace(task(1), hold=HoldRecord(by="me", reason="", since_ms=1)),
         replace(task(1), not_before_ms=NOW_MS + 1),
         None,
     ],

@@ -14,7 +14,7 @@ from fleet_tui.core.step import AgentProbed, FleetChanged, RunReported
 from fleet_tui.core.tasks.commands import Submit
 from fleet_tui.core.tasks.model import Task, TaskSpec
 from fleet_tui.engine.clock import Clock, WallClock
-from fleet_tui.engine.effects import FleetEffects, PortOf
+from fleet_tui.engine.effects import FleetEffects, MakePort
 from fleet_tui.engine.engine import Engine
 from fleet_tui.wire.port import AgentPort
 from tests.support.memory import FakeHost, FakePort, MemoryLedger
@@ -38,7 +38,7 @@ class Rig:
         self.spec = spec
         self._changed = asyncio.Condition()
         self._pending: set[asyncio.Task[None]] = set()
-        self.port_of: PortOf = lambda _, agent: FakePort(agent.name, self.hosts[agent.name])
+        self.port_of: MakePort = lambda _, agent: FakePort(agent.name, self.hosts[agent.name])
         """The way to an agent; tests put others in its place."""
         self.effects = FleetEffects(
             self._port,

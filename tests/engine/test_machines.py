@@ -15,7 +15,7 @@ from fleet_tui.core.fleet import FleetSpec, HostSpec, OpenClawAgent
 from fleet_tui.core.ids import NOWHERE, HostName
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.routing.requirement import Roster
-from fleet_tui.core.ssh.config import Complaint, ConfigText, Refusal, Resolved
+from fleet_tui.core.ssh.config import Complaint, ConfigRefusal, ConfigText, Resolved
 from fleet_tui.core.ssh.machines import same_machines
 from fleet_tui.core.step import MachinesSeen
 from fleet_tui.engine import machines
@@ -145,10 +145,10 @@ async def test_a_file_that_did_not_change_is_no_other_fleet_and_one_that_did_kee
 async def test_a_config_that_ssh_refuses_for_a_moment_moves_nobody(
     short_dir: Path, home: SshHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[dict[HostName, Resolved | Refusal]] = []
+    asked: list[dict[HostName, Resolved | ConfigRefusal]] = []
 
     def noted(
-        fleet: FleetSpec, answers: dict[HostName, Resolved | Refusal]
+        fleet: FleetSpec, answers: dict[HostName, Resolved | ConfigRefusal]
     ) -> dict[HostName, HostName]:
         asked.append(answers)
         return same_machines(fleet, answers)
@@ -157,7 +157,7 @@ async def test_a_config_that_ssh_refuses_for_a_moment_moves_nobody(
     async with working(short_dir) as engine:
         await engine.until_same({B: A})
         home.config("Nonsense yes\n" + TOGETHER)
-        await engine.until(lambda _: isinstance(asked[-1][B], Refusal))
+        await engine.until(lambda _: isinstance(asked[-1][B], ConfigRefusal))
         home.config(APART)
         await engine.until_same({})
     assert [type(event) for event in told(short_dir)] == [FleetLoaded, MachinesFound, MachinesFound]
@@ -173,14 +173,14 @@ class Answers(SshResolver):
         super().__init__()
         self.said = ConfigText()
         self.asked: list[HostName] = []
-        self.answer: Resolved | Refusal = Resolved(
+        self.answer: Resolved | ConfigRefusal = Resolved(
             original="any", hostname="one.example", port=22, user=None
         )
 
     async def text(self) -> ConfigText:
         return self.said
 
-    async def resolve(self, spec: HostSpec) -> Resolved | Refusal:
+    async def resolve(self, spec: HostSpec) -> Resolved | ConfigRefusal:
         self.asked.append(spec.name)
         return self.answer
 
@@ -226,7 +226,7 @@ async def test_what_was_not_taken_in_is_told_again_and_not_asked_again() -> None
 async def test_ssh_is_asked_again_when_it_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machines, "AGAIN_S", 0.0)
     looked = Looked(gateways(A, B))
-    looked.ssh.answer = Refusal((Complaint("not now"),))
+    looked.ssh.answer = ConfigRefusal((Complaint("not now"),))
     await looked.until(lambda: len(looked.ssh.asked) >= 6)
     assert looked.told == []
 

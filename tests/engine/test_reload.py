@@ -14,7 +14,7 @@ from fleet_tui.core.agents.model import Health
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.logs import LogLine, LogQuery
-from fleet_tui.engine.reload import Fingerprint, FleetFile
+from fleet_tui.engine.reload import Fingerprint, FleetFileWatch
 from fleet_tui.engine.run import RunningEngine
 from fleet_tui.journal.telemetry.logs import LogReader
 
@@ -125,13 +125,13 @@ async def test_a_file_that_goes_away_and_comes_back_is_followed_again(
     short_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[Fingerprint | None] = []
-    real = FleetFile._fingerprint
+    real = FleetFileWatch._fingerprint
 
-    def fingerprint(self: FleetFile) -> Fingerprint | None:
+    def fingerprint(self: FleetFileWatch) -> Fingerprint | None:
         seen.append(real(self))
         return seen[-1]
 
-    monkeypatch.setattr(FleetFile, "_fingerprint", fingerprint)
+    monkeypatch.setattr(FleetFileWatch, "_fingerprint", fingerprint)
     async with following(short_dir, "one") as fleet:
         await fleet.until(up(ONE))
         fleet.file.unlink()

@@ -23,7 +23,7 @@ from fleet_tui.wire.levels import read_level
 from fleet_tui.wire.openclaw import frames, logs
 from fleet_tui.wire.programs.wrapper import (
     PROTOCOL,
-    Reply,
+    WrapperReply,
     inspection_of,
     read_checkpoint,
     read_reply,
@@ -74,8 +74,8 @@ def wrapper(data: bytes) -> None:
     """What a host says about a run is an answer or no answer."""
     for output in (data, PROTOCOL + data):
         reply = read_reply(Definite(Completed(exit_status=0, stdout=output)))
-        assert isinstance(reply, Reply | Unknown)
-        if isinstance(reply, Reply):
+        assert isinstance(reply, WrapperReply | Unknown)
+        if isinstance(reply, WrapperReply):
             inspection_of(reply)
             read_checkpoint(reply)
 

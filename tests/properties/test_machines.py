@@ -7,11 +7,11 @@ from msgspec.structs import replace
 
 from fleet_tui.core.fleet import FleetSpec, HostSpec
 from fleet_tui.core.ids import HostName
-from fleet_tui.core.ssh.config import Complaint, Refusal, Resolved
+from fleet_tui.core.ssh.config import Complaint, ConfigRefusal, Resolved
 from fleet_tui.core.ssh.machines import machine_of, same_machines
 
 NAMES = [HostName(f"h{number}") for number in range(6)]
-REFUSED = Refusal((Complaint("no"),))
+REFUSED = ConfigRefusal((Complaint("no"),))
 
 answers = st.dictionaries(
     st.sampled_from(NAMES),
@@ -43,13 +43,13 @@ def fleets(draw: st.DrawFn, addresses: st.SearchStrategy[str] | None = None) -> 
     return FleetSpec(name="f", hosts=hosts)
 
 
-def known(spec: FleetSpec, told: dict[HostName, Resolved | Refusal]) -> FleetSpec:
+def known(spec: FleetSpec, told: dict[HostName, Resolved | ConfigRefusal]) -> FleetSpec:
     return replace(spec, same=same_machines(spec, told))
 
 
 @given(fleets(), answers)
 def test_names_of_one_machine_are_one_and_nothing_else_is(
-    spec: FleetSpec, told: dict[HostName, Resolved | Refusal]
+    spec: FleetSpec, told: dict[HostName, Resolved | ConfigRefusal]
 ) -> None:
     after = known(spec, told)
     for one in NAMES:
@@ -61,7 +61,7 @@ def test_names_of_one_machine_are_one_and_nothing_else_is(
 
 @given(fleets(st.sampled_from(["p", "P", "q"])), answers)
 def test_what_is_found_out_is_flat_and_found_again(
-    spec: FleetSpec, told: dict[HostName, Resolved | Refusal]
+    spec: FleetSpec, told: dict[HostName, Resolved | ConfigRefusal]
 ) -> None:
     after = known(spec, told)
     assert not after.same.keys() & set(after.same.values())

@@ -19,7 +19,7 @@ from fleet_tui.core.tasks.evidence import (
     Unknown,
 )
 from fleet_tui.wire.openclaw import attempt, sessions
-from fleet_tui.wire.openclaw.connection import Refused, Result
+from fleet_tui.wire.openclaw.connection import GatewayRefused, GatewayResult
 from fleet_tui.wire.port import Inspection, StartAnswer
 from tests.simulation.gateway_places import (
     SPEED,
@@ -141,7 +141,7 @@ def test_a_start_that_comes_late_is_refused_after_the_fence(place: GatewayPlace,
         key = sessions.session_key("main", order())
         line = await line_of(port)
         made = await line.call("sessions.create", {"key": key}, timeout_ms=5_000)
-        assert isinstance(made, Result)
+        assert isinstance(made, GatewayResult)
         session_id = json.loads(bytes(made.payload))["sessionId"]
         asked = port.inspect if verb == "inspect" else port.fence
         found = fact(await asked(order()))
@@ -153,7 +153,7 @@ def test_a_start_that_comes_late_is_refused_after_the_fence(place: GatewayPlace,
             "idempotencyKey": order().run_id,
             "expectedExistingSessionId": session_id,
         }
-        assert isinstance(await line.call("agent", late, timeout_ms=5_000), Refused)
+        assert isinstance(await line.call("agent", late, timeout_ms=5_000), GatewayRefused)
         assert place.given() == []
 
     place.run(test)

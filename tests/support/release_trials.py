@@ -28,7 +28,7 @@ from fleet_tui.core.tasks.evidence import (
     Unknown,
 )
 from fleet_tui.core.text.untrusted import Untrusted
-from fleet_tui.wire.openclaw.connection import Connection, Refused, Result, connect
+from fleet_tui.wire.openclaw.connection import Connection, GatewayRefused, GatewayResult, connect
 from fleet_tui.wire.openclaw.dial import dial_over_ssh
 from fleet_tui.wire.openclaw.port import OpenClawPort
 from fleet_tui.wire.openclaw.run_evidence import FAILED_TEXT
@@ -193,7 +193,7 @@ async def refuses_late_start(bench: Bench) -> str:
     assert isinstance(line, Connection), line
     key = session_key("main", run)
     created = await line.call("sessions.create", {"key": key}, timeout_ms=ASK_MS)
-    assert isinstance(created, Result), created
+    assert isinstance(created, GatewayResult), created
     session_id = bytes(created.payload).split(b'"sessionId":"')[1].split(b'"')[0].decode()
     fenced = await bench.port.inspect(run)
     while isinstance(fenced, Unknown) and fenced.reason is not LostReason.NO_TRACE:
@@ -206,7 +206,7 @@ async def refuses_late_start(bench: Bench) -> str:
     }
     if isinstance(fenced, Unknown):
         sent = await line.call("agent", late, timeout_ms=ASK_MS)
-        assert isinstance(sent, Result), sent
+        assert isinstance(sent, GatewayResult), sent
         await answered(lambda: bench.port.follow(run))
         await line.close()
         return "your verdict"
@@ -214,7 +214,7 @@ async def refuses_late_start(bench: Bench) -> str:
     bound = late | {"expectedExistingSessionId": session_id}
     refused = await line.call("agent", bound, timeout_ms=ASK_MS)
     await line.close()
-    assert isinstance(refused, Refused), refused
+    assert isinstance(refused, GatewayRefused), refused
     assert await settled(bench.port, run) == fenced
     return "fenced"
 

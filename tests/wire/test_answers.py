@@ -22,7 +22,13 @@ from fleet_tui.core.tasks.evidence import (
     Unknown,
 )
 from fleet_tui.core.text.untrusted import Untrusted
-from fleet_tui.wire.programs.answers import ERR_BYTES, PROTOCOL, Reply, inspection_of, read_reply
+from fleet_tui.wire.programs.answers import (
+    ERR_BYTES,
+    PROTOCOL,
+    WrapperReply,
+    inspection_of,
+    read_reply,
+)
 from fleet_tui.wire.programs.local import LocalPort, LocalShell
 from fleet_tui.wire.programs.wrapper import RunDirectory
 from fleet_tui.wire.shell import Completed, RunResult
@@ -56,7 +62,7 @@ HONEST: dict[str, bytes] = {
 """What the wrapper says, without the first line and the last."""
 
 
-def read(text: bytes) -> Reply | Unknown:
+def read(text: bytes) -> WrapperReply | Unknown:
     return read_reply(Definite(Completed(exit_status=0, stdout=text)))
 
 
@@ -75,7 +81,7 @@ def whole(text: bytes) -> bytes:
 
 @pytest.mark.parametrize("name", HONEST)
 def test_honest_answers_are_understood(name: str) -> None:
-    assert isinstance(read(whole(HONEST[name])), Reply)
+    assert isinstance(read(whole(HONEST[name])), WrapperReply)
 
 
 def test_what_honest_answers_mean() -> None:

@@ -18,7 +18,7 @@ from fleet_tui.core.tasks.evidence import (
     Usage,
 )
 from fleet_tui.wire.openclaw import attempt
-from fleet_tui.wire.programs.wrapper import PROTOCOL, Reply, inspection_of, read_reply
+from fleet_tui.wire.programs.wrapper import PROTOCOL, WrapperReply, inspection_of, read_reply
 from fleet_tui.wire.shell import Completed
 from tests.support.fake_gateway import ORDER, FakeGateway, Session, at_work
 from tests.support.programs import finished, order
@@ -189,7 +189,7 @@ async def test_two_hundred_megabytes_are_counted_and_hashed_where_they_are(
 
 def told_by_host(text: bytes) -> object:
     reply = read_reply(Definite(Completed(exit_status=0, stdout=PROTOCOL + text)))
-    return inspection_of(reply) if isinstance(reply, Reply) else reply
+    return inspection_of(reply) if isinstance(reply, WrapperReply) else reply
 
 
 @pytest.mark.parametrize(

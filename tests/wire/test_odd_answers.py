@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from fleet_tui.core.tasks.evidence import Definite, Finished, Stopped, Unknown, Usage
-from fleet_tui.wire.openclaw.connection import Refused, Result
+from fleet_tui.wire.openclaw.connection import GatewayRefused, GatewayResult
 from fleet_tui.wire.openclaw.frames import (
     PROTOCOL,
     ErrorShape,
@@ -32,7 +32,7 @@ from fleet_tui.wire.openclaw.run_evidence import (
     start_answer,
     waited_outcome,
 )
-from fleet_tui.wire.openclaw.transcript import History, Ledger, session_state
+from fleet_tui.wire.openclaw.transcript import History, TaskLedger, session_state
 
 DATA = Path(__file__).parent / "data" / "openclaw"
 
@@ -70,18 +70,18 @@ def _final(frame: object) -> object:
     if isinstance(read, Malformed):
         return read
     if read.ok:
-        return final_outcome(Result(read.payload))
-    return final_outcome(Refused(read.error or ErrorShape(), read.payload))
+        return final_outcome(GatewayResult(read.payload))
+    return final_outcome(GatewayRefused(read.error or ErrorShape(), read.payload))
 
 
 def _first(frame: object) -> object:
     read = decode(json.dumps(frame).encode(), Frame)
     if isinstance(read, Malformed):
         return read
-    about_another(Result(read.payload), "run.1")
+    about_another(GatewayResult(read.payload), "run.1")
     if read.ok:
-        return start_answer(Result(read.payload), "boot")
-    return start_answer(Refused(read.error or ErrorShape(), read.payload), "boot")
+        return start_answer(GatewayResult(read.payload), "boot")
+    return start_answer(GatewayRefused(read.error or ErrorShape(), read.payload), "boot")
 
 
 def _waited(payload: object) -> object:
@@ -92,7 +92,7 @@ def _session(run: str) -> Read:
     def read(both: object) -> object:
         assert isinstance(both, dict)
         history = decode(json.dumps(both.get("history")).encode(), History)
-        ledger = decode(json.dumps(both.get("ledger")).encode(), Ledger)
+        ledger = decode(json.dumps(both.get("ledger")).encode(), TaskLedger)
         if isinstance(history, Malformed) or isinstance(ledger, Malformed):
             return None
         return session_state(history, ledger, run)

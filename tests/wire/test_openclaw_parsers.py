@@ -21,7 +21,7 @@ from fleet_tui.core.tasks.evidence import (
     Usage,
 )
 from fleet_tui.wire import words
-from fleet_tui.wire.openclaw.connection import Lost, Refused, Reply, Result
+from fleet_tui.wire.openclaw.connection import GatewayRefused, GatewayResult, Lost, Reply
 from fleet_tui.wire.openclaw.dial import GatewayFailure
 from fleet_tui.wire.openclaw.frames import ErrorShape, Frame, Hello, Malformed, decode
 from fleet_tui.wire.openclaw.handshake import check_hello, refusal
@@ -48,13 +48,13 @@ def raw(value: object) -> msgspec.Raw:
     return msgspec.Raw(json.dumps(value).encode())
 
 
-def reply(frame: dict[str, Any]) -> Result | Refused:
+def reply(frame: dict[str, Any]) -> GatewayResult | GatewayRefused:
     """A recorded ``res`` frame as the connection would give it."""
     decoded = decode(json.dumps(frame).encode(), Frame)
     assert isinstance(decoded, Frame)
     if decoded.ok:
-        return Result(decoded.payload)
-    return Refused(decoded.error or ErrorShape(), decoded.payload)
+        return GatewayResult(decoded.payload)
+    return GatewayRefused(decoded.error or ErrorShape(), decoded.payload)
 
 
 # --- readiness ---------------------------------------------------------------------------------
@@ -200,7 +200,7 @@ def test_accepted_is_started() -> None:
 
 
 def test_a_key_the_gateway_knew_is_already_started() -> None:
-    answer = start_answer(Result(raw({"runId": "r", "status": "in_flight"})), "b")
+    answer = start_answer(GatewayResult(raw({"runId": "r", "status": "in_flight"})), "b")
     assert answer == Definite(Started(boot_id="b", already=True))
 
 
@@ -215,7 +215,7 @@ def test_a_draining_gateway_definitely_did_not_start() -> None:
 def test_what_one_gateway_calls_invalid_another_may_take() -> None:
     """It may be of an older release, or have no agent of that id."""
     unknown = ErrorShape(code="INVALID_REQUEST", message="unknown property displayName")
-    answer = start_answer(Refused(unknown, raw(None)), "b")
+    answer = start_answer(GatewayRefused(unknown, raw(None)), "b")
     assert isinstance(answer, Definite)
     assert isinstance(answer.value, NotStarted)
     assert answer.value.reason == "invalid-request"
@@ -227,7 +227,7 @@ def test_what_one_gateway_calls_invalid_another_may_take() -> None:
     [
         (Lost(LostReason.CONNECTION_LOST), LostReason.CONNECTION_LOST),
         (Lost(LostReason.TIMEOUT), LostReason.TIMEOUT),
-        (Result(msgspec.Raw(b'"?"')), LostReason.BAD_ANSWER),
+        (GatewayResult(msgspec.Raw(b'"?"')), LostReason.BAD_ANSWER),
     ],
 )
 def test_no_usable_answer_to_a_start_is_unknown(said: Reply, reason: LostReason) -> None:
@@ -237,7 +237,7 @@ def test_no_usable_answer_to_a_start_is_unknown(said: Reply, reason: LostReason)
 
 
 def test_a_refusal_reason_is_a_word_whatever_the_gateway_sends() -> None:
-    answer = start_answer(Refused(ErrorShape(code="\x1b[31m evil [/x]"), raw(None)), "b")
+    answer = start_answer(GatewayRefused(ErrorShape(code="\x1b[31m evil [/x]"), raw(None)), "b")
     assert isinstance(answer, Definite)
     assert isinstance(answer.value, NotStarted)
     assert answer.value.reason.replace("-", "").isalnum()
@@ -274,13 +274,13 @@ def test_cancelled_is_stopped_although_it_says_timeout() -> None:
 
 def test_a_run_under_a_deleted_session_is_stopped() -> None:
     end = {"status": "timeout", "stopReason": "delete", "timeoutPhase": "queue"}
-    assert final_outcome(Result(raw(end))) == Definite(Stopped())
+    assert final_outcome(GatewayResult(raw(end))) == Definite(Stopped())
 
 
 def test_a_run_limit_of_an_older_release_is_told_apart_from_an_abort() -> None:
     """Up to 2026.7 both have the stop reason of an abort, and only the limit names its phase."""
     end = {"status": "timeout", "stopReason": "rpc", "timeoutPhase": "provider"}
-    limited = final_outcome(Result(raw(end)))
+    limited = final_outcome(GatewayResult(raw(end)))
     assert isinstance(limited, Definite)
     assert isinstance(limited.value, Finished)
     assert limited.value.failure == "timeout"
@@ -288,7 +288,7 @@ def test_a_run_limit_of_an_older_release_is_told_apart_from_an_abort() -> None:
     assert isinstance(waited, Finished)
     assert waited.failure == "timeout"
     queued = end | {"timeoutPhase": "queue"}
-    assert final_outcome(Result(raw(queued))) == Definite(Stopped())
+    assert final_outcome(GatewayResult(raw(queued))) == Definite(Stopped())
     assert waited_outcome(raw(queued)) == Stopped()
 
 
@@ -298,7 +298,7 @@ def test_a_stop_reason_that_contradicts_the_status_proves_no_end(
     status: str, stop_reason: str
 ) -> None:
     end = raw({"status": status, "stopReason": stop_reason, "endedAt": 1})
-    outcome = final_outcome(Result(end))
+    outcome = final_outcome(GatewayResult(end))
     assert isinstance(outcome, Unknown)
     assert outcome.reason is LostReason.BAD_ANSWER
     assert waited_outcome(end) is None
@@ -326,7 +326,7 @@ def test_a_run_that_a_stopping_gateway_gave_back_never_started() -> None:
     said = "Gateway is draining; new tasks are not accepted"
     for error, summary in ((said, ""), ("Error", said)):
         payload = raw({"runId": "r", "status": "error", "summary": summary})
-        refused = Refused(ErrorShape(code="UNAVAILABLE", message=error), payload)
+        refused = GatewayRefused(ErrorShape(code="UNAVAILABLE", message=error), payload)
         outcome = final_outcome(refused)
         assert isinstance(outcome, Definite)
         assert isinstance(outcome.value, NotStarted)
@@ -338,7 +338,7 @@ def test_a_run_that_a_stopping_gateway_gave_back_never_started() -> None:
 def test_a_refusal_that_does_not_say_that_the_run_failed_decides_nothing(payload: object) -> None:
     key = "sk-" + "a1b2c3d4" * 4
     stopping = ErrorShape(code="UNAVAILABLE", message=f"gateway stopping {key}")
-    outcome = final_outcome(Refused(stopping, raw(payload)))
+    outcome = final_outcome(GatewayRefused(stopping, raw(payload)))
     assert isinstance(outcome, Unknown)
     assert key not in outcome.detail.raw
 
@@ -346,7 +346,7 @@ def test_a_refusal_that_does_not_say_that_the_run_failed_decides_nothing(payload
 def test_a_secret_in_a_providers_error_is_taken_out() -> None:
     key = "sk-" + "a1b2c3d4" * 4
     failed = raw({"status": "error"})
-    outcome = final_outcome(Refused(ErrorShape(message=f"bad key {key}"), failed))
+    outcome = final_outcome(GatewayRefused(ErrorShape(message=f"bad key {key}"), failed))
     assert isinstance(outcome, Definite)
     assert isinstance(outcome.value, Finished)
     assert key not in outcome.value.detail.raw
@@ -354,7 +354,7 @@ def test_a_secret_in_a_providers_error_is_taken_out() -> None:
 
 def test_an_answer_of_errors_alone_is_a_failure() -> None:
     end = {"status": "ok", "result": {"payloads": [{"text": "no", "isError": True}]}}
-    outcome = final_outcome(Result(raw(end)))
+    outcome = final_outcome(GatewayResult(raw(end)))
     assert isinstance(outcome, Definite)
     assert isinstance(outcome.value, Finished)
     assert not outcome.value.ok
@@ -365,7 +365,7 @@ def test_an_answer_of_errors_alone_is_a_failure() -> None:
     "result", ["done", 3, [], {"payloads": "?", "meta": {}}, {"payloads": [{"text": {"a": 1}}]}]
 )
 def test_a_strange_result_spoils_the_answer_and_not_the_verdict(result: object) -> None:
-    outcome = final_outcome(Result(raw({"status": "ok", "result": result})))
+    outcome = final_outcome(GatewayResult(raw({"status": "ok", "result": result})))
     assert isinstance(outcome, Definite)
     assert isinstance(outcome.value, Finished)
     assert outcome.value.ok
@@ -387,7 +387,7 @@ def test_usage_that_cannot_be_spoils_neither_verdict_nor_answer_and_is_no_zero(
     meta: object,
 ) -> None:
     end = {"status": "ok", "result": {"payloads": [{"text": "done"}], "meta": meta}}
-    outcome = final_outcome(Result(raw(end)))
+    outcome = final_outcome(GatewayResult(raw(end)))
     assert isinstance(outcome, Definite)
     assert isinstance(outcome.value, Finished)
     assert outcome.value.ok
@@ -398,13 +398,13 @@ def test_usage_that_cannot_be_spoils_neither_verdict_nor_answer_and_is_no_zero(
 
 @pytest.mark.parametrize("status", ["", "queued", "ACCEPTED", "started", "rejected", "ok\n"])
 def test_a_first_answer_in_an_unknown_word_is_no_start(status: str) -> None:
-    answer = start_answer(Result(raw({"runId": "r", "status": status})), "b")
+    answer = start_answer(GatewayResult(raw({"runId": "r", "status": status})), "b")
     assert isinstance(answer, Unknown)
     assert answer.reason is LostReason.BAD_ANSWER
 
 
 def test_an_unknown_status_proves_nothing() -> None:
-    outcome = final_outcome(Result(raw({"status": "sideways"})))
+    outcome = final_outcome(GatewayResult(raw({"status": "sideways"})))
     assert isinstance(outcome, Unknown)
     assert outcome.reason is LostReason.BAD_ANSWER
 

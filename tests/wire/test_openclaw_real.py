@@ -20,7 +20,7 @@ from fleet_tui.core.tasks.evidence import (
     Unknown,
 )
 from fleet_tui.wire.openclaw import sessions
-from fleet_tui.wire.openclaw.connection import Connection, Refused, Result, connect
+from fleet_tui.wire.openclaw.connection import Connection, GatewayRefused, GatewayResult, connect
 from fleet_tui.wire.openclaw.dial import dial_over_ssh
 from fleet_tui.wire.openclaw.sessions import session_key
 from fleet_tui.wire.port import KeptRuns
@@ -172,7 +172,7 @@ async def test_a_fenced_attempt_can_never_start(openclaw_lab: OpenClawLab) -> No
         # What an engine that died had sent before now reaches the gateway.
         late = await line.call("agent", _late(run, key, bytes(session)), timeout_ms=10_000)
         await line.close()
-        assert isinstance(late, Refused)
+        assert isinstance(late, GatewayRefused)
         assert await settled(port, run) == Definite(NotStarted(reason="fenced", fenced=True))
 
 
@@ -197,7 +197,7 @@ async def test_sessions_of_attempts_are_found_on_the_gateway_and_deleted(
         assert isinstance(line, Connection)
         for key in ["agent:main:other", *(sessions.key_of("main", run) for run in runs)]:
             made = await line.call("sessions.create", {"key": key}, timeout_ms=10_000)
-            assert isinstance(made, Result)
+            assert isinstance(made, GatewayResult)
         await line.close()
         found: list[RunId] = []
         part: KeptRuns | None = KeptRuns((), 0)

@@ -17,11 +17,11 @@ from fleet_tui.wire.openclaw.transcript import (
     Abort,
     Entry,
     History,
-    Ledger,
     LedgerRow,
     Provenance,
     SessionInfo,
     SessionState,
+    TaskLedger,
     ended_without_words,
     session_state,
 )
@@ -33,7 +33,7 @@ Stands = Running | Finished | Died | Stopped | SessionState
 
 class Recorded(msgspec.Struct):
     history: History
-    ledger: Ledger
+    ledger: TaskLedger
 
 
 def recorded(case: str) -> Stands:
@@ -99,9 +99,9 @@ def test_a_resumed_turn_that_the_ledger_does_not_name_yet_is_told_as_resumed() -
     history = History(
         session_id="s", session_info=SessionInfo(status="running", has_active_run=True)
     )
-    cut_off = Ledger(tasks=[LedgerRow(run_id="a.1", status="cancelled")])
+    cut_off = TaskLedger(tasks=[LedgerRow(run_id="a.1", status="cancelled")])
     assert session_state(history, cut_off, "a.1") == Running(resumed_by_agent=True)
-    assert session_state(history, Ledger(), "a.1") == Running(resumed_by_agent=False)
+    assert session_state(history, TaskLedger(), "a.1") == Running(resumed_by_agent=False)
 
 
 def test_a_continued_turn_ends_as_the_attempt() -> None:
@@ -135,7 +135,7 @@ def test_a_turn_that_went_on_without_the_tasks_text_did_nothing_of_it(
     provenance: bool, status: str
 ) -> None:
     both = without_our_text(provenance=provenance, status=status)
-    ended = Ledger(tasks=[LedgerRow(run_id="run.resumed", status="completed")])
+    ended = TaskLedger(tasks=[LedgerRow(run_id="run.resumed", status="completed")])
     done = session_state(both.history, ended, "run.resumed")
     assert isinstance(done, Finished)
     assert (done.ok, done.failure, done.answer.size_bytes) == (False, "text-lost", 0)
@@ -149,7 +149,7 @@ def test_a_task_may_say_what_a_gateway_says() -> None:
     answer = Entry(role="assistant", content="Who knows.")
     info = SessionInfo(status="done")
     history = History(session_id="s", messages=[said, answer], session_info=info)
-    assert isinstance(done := session_state(history, Ledger(), "r"), Finished)
+    assert isinstance(done := session_state(history, TaskLedger(), "r"), Finished)
     assert done.ok
 
 
@@ -173,7 +173,7 @@ def test_the_text_of_a_long_session_is_further_up() -> None:
     ],
 )
 def test_what_the_ledger_alone_says(status: str, expected: Stands) -> None:
-    ledger = Ledger(tasks=[LedgerRow(run_id="r", status=status)])
+    ledger = TaskLedger(tasks=[LedgerRow(run_id="r", status=status)])
     assert session_state(History(), ledger, "r") == expected
 
 
@@ -181,7 +181,7 @@ def test_what_the_ledger_alone_says(status: str, expected: Stands) -> None:
 def test_a_turn_that_fails_of_the_deletion_of_its_session_was_stopped(status: str) -> None:
     """Seen on 2026.9.5: it had just gone on by itself, under a run id of its own."""
     rows = [LedgerRow(run_id="another", status=status), LedgerRow(run_id="r", status="cancelled")]
-    assert session_state(History(), Ledger(tasks=rows), "r") == Stopped()
+    assert session_state(History(), TaskLedger(tasks=rows), "r") == Stopped()
 
 
 @pytest.mark.parametrize("status", ["done", "failed", "timeout"])
@@ -191,14 +191,14 @@ def test_a_turn_whose_words_are_still_to_come_is_at_work(status: str, run_id: st
     history = History(
         session_id="s", messages=[Entry(role="user")], session_info=SessionInfo(status=status)
     )
-    at_work = Ledger(tasks=[LedgerRow(run_id=run_id, status="running")])
+    at_work = TaskLedger(tasks=[LedgerRow(run_id=run_id, status="running")])
     assert session_state(history, at_work, "r") == Running(resumed_by_agent=run_id != "r")
 
 
 def test_a_turn_that_is_done_has_said_something() -> None:
     history = History(session_id="s", session_info=SessionInfo(status="done"))
-    over = Ledger(tasks=[LedgerRow(run_id="r", status="completed")])
-    for ledger in (Ledger(), over):
+    over = TaskLedger(tasks=[LedgerRow(run_id="r", status="completed")])
+    for ledger in (TaskLedger(), over):
         assert session_state(history, ledger, "r") is SessionState.WORDLESS
 
 
@@ -208,14 +208,14 @@ def test_a_long_transcript_is_summed_by_the_gateway() -> None:
     )
     entry = Entry(role="assistant", content="end")
     history = History(session_id="s", messages=[entry], has_more=True, session_info=info)
-    done = session_state(history, Ledger(), "r")
+    done = session_state(history, TaskLedger(), "r")
     assert isinstance(done, Finished)
     assert done.usage == Usage(input_tokens=10, output_tokens=5, cost_microusd=500_000, model="m")
 
 
 def test_signs_that_contradict_each_other_prove_nothing() -> None:
     history = History(session_id="s", session_info=SessionInfo(status="running"))
-    assert session_state(history, Ledger(), "r") is SessionState.UNCLEAR
+    assert session_state(history, TaskLedger(), "r") is SessionState.UNCLEAR
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def slow_session(*said: Entry) -> History:
 def test_the_ledger_is_believed_about_the_end_before_the_session_says_it(
     row: str, expected: bool
 ) -> None:
-    ledger = Ledger(tasks=[LedgerRow(run_id="r", status=row)])
+    ledger = TaskLedger(tasks=[LedgerRow(run_id="r", status=row)])
     ended = session_state(slow_session(Entry(role="assistant", content="done")), ledger, "r")
     assert isinstance(ended, Finished)
     assert ended.ok is expected
@@ -261,20 +261,20 @@ def test_an_abort_looks_like_a_timeout_in_the_ledger_and_has_left_its_mark_in_th
     """Seen on 2026.5.28, whose sessions never say how they stand."""
     asked = Entry(role="user", content="do it")
     cut = Entry(role="assistant", content="w0 w1", openclaw_abort=Abort(aborted=True))
-    ledger = Ledger(tasks=[LedgerRow(run_id="r", status="timed_out")])
+    ledger = TaskLedger(tasks=[LedgerRow(run_id="r", status="timed_out")])
     for said in ([asked, cut], [cut, asked, Entry(role="assistant")]):
         history = History(session_id="s", messages=said)
         assert isinstance(session_state(history, ledger, "r"), Stopped)
 
 
 def test_a_run_that_the_ledger_calls_complete_has_an_answer_or_is_not_yet_told() -> None:
-    ledger = Ledger(tasks=[LedgerRow(run_id="r", status="completed")])
+    ledger = TaskLedger(tasks=[LedgerRow(run_id="r", status="completed")])
     assert session_state(slow_session(Entry(role="user")), ledger, "r") is SessionState.UNCLEAR
 
 
 def test_a_turn_that_was_cut_off_with_its_gateway_died_and_did_not_fail() -> None:
     info = SessionInfo(status="failed", aborted_last_run=True)
-    assert session_state(History(session_id="s", session_info=info), Ledger(), "r") == Died(
+    assert session_state(History(session_id="s", session_info=info), TaskLedger(), "r") == Died(
         reason=NOT_CONTINUED
     )
 
@@ -282,13 +282,13 @@ def test_a_turn_that_was_cut_off_with_its_gateway_died_and_did_not_fail() -> Non
 @pytest.mark.parametrize("status", ["running", "queued"])
 def test_what_ran_in_a_process_that_is_gone_is_lost(status: str) -> None:
     row = LedgerRow(run_id="r", status=status, updated_at=1_000)
-    before, after = Ledger(tasks=[row]).as_of(1_001), Ledger(tasks=[row]).as_of(1_000)
+    before, after = TaskLedger(tasks=[row]).as_of(1_001), TaskLedger(tasks=[row]).as_of(1_000)
     assert session_state(History(), before, "r") == Stopped()
     assert session_state(slow_session(), before, "r") is SessionState.INTERRUPTED
     assert session_state(History(), after, "r") == Running()
-    assert Ledger(tasks=[row]).as_of(None).tasks == [row]
+    assert TaskLedger(tasks=[row]).as_of(None).tasks == [row]
 
 
 def test_how_a_run_ended_is_not_changed_by_a_restart() -> None:
     row = LedgerRow(run_id="r", status="completed", updated_at=1_000)
-    assert Ledger(tasks=[row]).as_of(2_000).tasks == [row]
+    assert TaskLedger(tasks=[row]).as_of(2_000).tasks == [row]

@@ -12,7 +12,7 @@ from fleet_tui.core.agents.vitals import VitalsReading
 from fleet_tui.core.tasks.evidence import Definite, Stopped
 from fleet_tui.wire.programs import local, wrapper
 from fleet_tui.wire.programs.answers import read_reply
-from fleet_tui.wire.programs.wrapper import COMMAND, SCRIPT, Reply
+from fleet_tui.wire.programs.wrapper import COMMAND, SCRIPT, WrapperReply
 from fleet_tui.wire.shell import Completed
 from tests.support.needs import missing
 from tests.support.programs import finished, order, until
@@ -88,7 +88,7 @@ SAID = "echo Welcome; echo state done 0; echo end"
 BYE = {"bash": "trap 'echo Bye' EXIT", "zsh": "trap 'echo Bye' EXIT"}
 
 
-def logged_in(shell: str, tmp_path: Path, begins: str) -> Reply | object:
+def logged_in(shell: str, tmp_path: Path, begins: str) -> WrapperReply | object:
     """A look as sshd would start it for an account with that shell."""
     name = RC[shell]
     (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -110,12 +110,12 @@ def logged_in(shell: str, tmp_path: Path, begins: str) -> Reply | object:
 @pytest.mark.parametrize("shell", RC)
 def test_any_login_shell_hands_the_script_on(shell: str, begins: str, tmp_path: Path) -> None:
     found = logged_in(shell, tmp_path, begins)
-    assert isinstance(found, Reply), found
+    assert isinstance(found, WrapperReply), found
     assert (found.state, found.cannot) == (("ok",), ())
 
 
 @pytest.mark.parametrize("shell", BYE)
 def test_what_a_login_shell_prints_at_its_end_is_skipped(shell: str, tmp_path: Path) -> None:
     found = logged_in(shell, tmp_path, BYE[shell])
-    assert isinstance(found, Reply), found
+    assert isinstance(found, WrapperReply), found
     assert found.state == ("ok",)

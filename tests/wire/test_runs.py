@@ -44,9 +44,9 @@ from fleet_tui.wire.programs.wrapper import (
     PROTOCOL,
     SCRIPT,
     Program,
-    Reply,
     RunDirectory,
     RunWrapper,
+    WrapperReply,
     failure_word,
     inspection_of,
     quoted_command,
@@ -427,7 +427,7 @@ async def test_nobody_else_can_read_a_run(make_port: MakePort, tmp_path: Path) -
     assert all(path.stat().st_mode & 0o077 == 0 for path in (run, *run.iterdir()))
 
 
-def reply(text: bytes) -> Reply | Unknown:
+def reply(text: bytes) -> WrapperReply | Unknown:
     return read_reply(Definite(Completed(exit_status=0, stdout=text)))
 
 
@@ -439,7 +439,7 @@ GOOD = PROTOCOL + (
 
 def test_noise_before_the_answer_is_skipped() -> None:
     found = reply(b"Welcome!\nstate done 1 1 1 x\nend\n" * 100 + GOOD)
-    assert isinstance(found, Reply)
+    assert isinstance(found, WrapperReply)
     assert found.blobs == {"out": b"a\nb"}
 
 

@@ -19,7 +19,7 @@ from fleet_tui.core.ssh.config import Reader, Resolved
 from fleet_tui.wire.ssh.failures import LocalSetupError
 from fleet_tui.wire.ssh.host_keys import load_known_hosts
 from fleet_tui.wire.ssh.identities import read_identities
-from fleet_tui.wire.ssh.known_hosts import Line, OddLine, read_known_hosts, read_revoked
+from fleet_tui.wire.ssh.known_hosts import KnownHostsLine, OddLine, read_known_hosts, read_revoked
 from fleet_tui.wire.ssh.pool import SshConnection, SshFailure, SshPool
 from tests.support.sshd import Sshd, make_sshd
 
@@ -65,7 +65,7 @@ GOOD = (
 )
 
 
-def lines_of(tmp_path: Path, text: str) -> list[Line | OddLine]:
+def lines_of(tmp_path: Path, text: str) -> list[KnownHostsLine | OddLine]:
     path = tmp_path / "known_hosts"
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
     return list(read_known_hosts(path))
@@ -81,7 +81,10 @@ def test_a_file_below_what_is_no_directory_is_not_there(tmp_path: Path) -> None:
 def test_what_is_no_entry_is_told_with_its_line(tmp_path: Path, text: str) -> None:
     [first, odd, last] = lines_of(tmp_path, f"# top\na {KEY}\n{text}\nb {KEY}\n")
     assert odd == OddLine(file=tmp_path / "known_hosts", line=3, why=ODD[text], closes=False)
-    assert (first, last) == (Line(2, f"a {KEY}", False), Line(4, f"b {KEY}", False))
+    assert (first, last) == (
+        KnownHostsLine(2, f"a {KEY}", False),
+        KnownHostsLine(4, f"b {KEY}", False),
+    )
 
 
 @pytest.mark.parametrize("text", CLOSING)
@@ -97,7 +100,7 @@ def test_a_line_that_forbids_and_cannot_be_read_lets_nobody_in(tmp_path: Path, t
 @pytest.mark.parametrize("text", GOOD)
 def test_entries_are_entries(tmp_path: Path, text: str) -> None:
     [line] = lines_of(tmp_path, text)
-    assert isinstance(line, Line)
+    assert isinstance(line, KnownHostsLine)
     load_known_hosts(asyncssh.SSHKnownHosts(), tmp_path / "known_hosts")
 
 
@@ -135,7 +138,7 @@ def test_odd_lines_never_widen_trust(
 ) -> None:
     path = tmp_path_factory.mktemp("any") / "known_hosts"
     path.write_bytes("\n".join(texts).encode("utf-8", "surrogatepass"))
-    good = [line.text for line in read_known_hosts(path) if isinstance(line, Line)]
+    good = [line.text for line in read_known_hosts(path) if isinstance(line, KnownHostsLine)]
     hosts = asyncssh.SSHKnownHosts()
     try:
         load_known_hosts(hosts, path)

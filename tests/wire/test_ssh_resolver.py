@@ -8,7 +8,7 @@ import pytest
 
 from fleet_tui.core.fleet import HostSpec
 from fleet_tui.core.ids import HostName
-from fleet_tui.core.ssh.config import Refusal, Resolved
+from fleet_tui.core.ssh.config import ConfigRefusal, Resolved
 from fleet_tui.wire import processes
 from fleet_tui.wire.ssh import resolver
 from fleet_tui.wire.ssh.resolver import (
@@ -67,7 +67,7 @@ async def test_what_ails_this_machine_is_no_word_about_the_config(ssh: Ssh, ailm
     script, words = AILMENTS[ailment]
     ssh.does(script)
     refused = await ssh.resolver.resolve(HOST)
-    assert isinstance(refused, Refusal)
+    assert isinstance(refused, ConfigRefusal)
     assert words in str(refused)
     ssh.does(WORKS)
     assert await ssh.resolver.resolve(HOST) == refused, "not asked again and again"
@@ -80,7 +80,7 @@ async def test_what_ails_this_machine_is_no_word_about_the_config(ssh: Ssh, ailm
 async def test_what_ssh_says_of_the_config_holds_until_a_file_changes(ssh: Ssh) -> None:
     ssh.does("echo 'config line 2: Bad configuration option: hostnam' >&2; exit 255")
     refused = await ssh.resolver.resolve(HOST)
-    assert isinstance(refused, Refusal)
+    assert isinstance(refused, ConfigRefusal)
     ssh.does(WORKS)
     ssh.now_s += 100 * VOLATILE_FOR_S
     assert await ssh.resolver.resolve(HOST) == refused
@@ -89,7 +89,7 @@ async def test_what_ssh_says_of_the_config_holds_until_a_file_changes(ssh: Ssh) 
 async def test_what_ssh_writes_is_kept_up_to_a_bound(ssh: Ssh) -> None:
     ssh.does(f"head -c {MAX_OUTPUT_BYTES + 100_000} /dev/zero")
     refused = await ssh.resolver.resolve(HOST)
-    assert isinstance(refused, Refusal)
+    assert isinstance(refused, ConfigRefusal)
     assert str(refused) == f"ssh -G wrote more than {MAX_OUTPUT_BYTES} bytes"
     assert not refused.is_passing, "it would write as much again"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from fleet_tui.base.errors import Refused, Unreachable
+from fleet_tui.base.errors import CommandRefused, Unreachable
 from fleet_tui.cli.trust import trust_command
 from fleet_tui.core.ids import HostName
 from fleet_tui.wire.ssh.pool import SshConnection, SshFailure, SshPool
@@ -102,7 +102,7 @@ def test_the_command_asks_for_the_end_of_the_fingerprint(server: Sshd, tmp_path:
     fingerprint = asyncio.run(look(server)).fingerprint
     arguments = ["box", "-f", fleet_file(server, tmp_path)]
     wrong = CliRunner().invoke(trust_command, arguments, input="abcdefgh\n")
-    assert isinstance(wrong.exception, Refused)
+    assert isinstance(wrong.exception, CommandRefused)
     assert server.known_hosts.read_text() == ""
     right = CliRunner().invoke(trust_command, [*arguments, "--yes-fingerprint", fingerprint[-8:]])
     assert right.exception is None, right.output

@@ -21,7 +21,7 @@ from fleet_tui.core.tasks.evidence import Definite, Started, Unknown
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.wire import words
 from fleet_tui.wire.openclaw.agents_list import missing
-from fleet_tui.wire.openclaw.connection import Refused
+from fleet_tui.wire.openclaw.connection import GatewayRefused
 from fleet_tui.wire.openclaw.dialect import _unsupported
 from fleet_tui.wire.openclaw.frames import MAX_NAME_CHARS, ErrorShape, Hello
 from fleet_tui.wire.openclaw.handshake import refusal, upgrade_refusal
@@ -83,7 +83,7 @@ SAY: dict[str, Callable[[str], str]] = {
     "a refusal to upgrade": of_upgrade,
     "an answer to GET /readyz": lambda text: detail(parse_readyz(200, text.encode())),
     "a refused request": lambda text: detail(
-        unanswered(Refused(ErrorShape(code="X", message=text), payload=msgspec.Raw(b"{}")))
+        unanswered(GatewayRefused(ErrorShape(code="X", message=text), payload=msgspec.Raw(b"{}")))
     ),
     "an objection": lambda text: detail(_unsupported(Hello(), f"answered agent with: {text}")),
     "agents of a gateway": lambda text: detail(missing(agents(text), "main")),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from fleet_tui.config.importers.found import DEFAULT_POOL, Findings, FoundHost
 from fleet_tui.config.problems import quoted
 from fleet_tui.config.values import Unacceptable, address
-from fleet_tui.core.ssh.config import ConfigText, Refusal, Resolved
+from fleet_tui.core.ssh.config import ConfigRefusal, ConfigText, Resolved
 
 MAX_UNREAD_SHOWN = 20
 
@@ -19,7 +19,7 @@ def aliases(text: ConfigText, *, match: str = "*") -> tuple[str, ...]:
 
 
 def found_aliases(
-    names: Mapping[str, Resolved | Refusal], text: ConfigText, *, pool: str = DEFAULT_POOL
+    names: Mapping[str, Resolved | ConfigRefusal], text: ConfigText, *, pool: str = DEFAULT_POOL
 ) -> Findings:
     """One host for each machine that the aliases lead to, under the first of its names that a
     fleet file can hold."""
@@ -28,7 +28,7 @@ def found_aliases(
     together = _short_names(text)
     for alias in sorted(names, key=_cannot_be_written):
         answer = names[alias]
-        if isinstance(answer, Refusal):
+        if isinstance(answer, ConfigRefusal):
             # It is kept: what ssh refuses can be mended, and `check` says what it is.
             machine: object = alias
         else:
@@ -43,7 +43,7 @@ def found_aliases(
     refused = (
         f"{answer.reader} refuses {each if each.file else f'{quoted(alias)}: {each}'}"
         for alias, answer in names.items()
-        if isinstance(answer, Refusal)
+        if isinstance(answer, ConfigRefusal)
         for each in answer.complaints
     )
     # Until these are mended nobody gets to the hosts, or some of them were not seen.

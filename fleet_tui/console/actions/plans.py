@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from fleet_tui.console.host import Stage
 from fleet_tui.console.text.cells import Cell, Line, Tone
+from fleet_tui.console.widgets.dialogs import CardPlan as Card
 from fleet_tui.console.widgets.dialogs import ConfirmBar, PlanCard
-from fleet_tui.console.widgets.dialogs import Plan as Card
 from fleet_tui.console.widgets.plan_form import Answers, Field, PlanForm
 from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.decided import LeftOut

@@ -16,7 +16,7 @@ from fleet_tui.console.actions.selection import Context, Scope, Selection
 from fleet_tui.console.shell.host import Shell
 from fleet_tui.console.shell.messages import CommandProblem
 from fleet_tui.console.shell.places import TABS, Place
-from fleet_tui.console.shell.timeline import Moment, parse_moment
+from fleet_tui.console.shell.timeline import BandView, parse_moment
 from fleet_tui.console.terminal.attention import Calls
 from fleet_tui.console.views.diff.span import Span
 from fleet_tui.core.ids import AgentName, AlertId, TaskId, task_number
@@ -195,7 +195,7 @@ def _goto(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
         )
     if len(words) < 2:
         return _at_end(words, "which time?", "11:58, 11:58:10, -5m, +30s, start or end")
-    moment = Moment(app.timeline.start_ms, app.timeline.end_ms, app.view.now_ms)
+    moment = BandView(app.timeline.start_ms, app.timeline.end_ms, app.view.now_ms)
     at_ms = parse_moment(words[1].text, moment, app.utc_offset_minutes)
     if isinstance(at_ms, str):
         return CommandProblem(words[1].column, at_ms)
@@ -226,13 +226,13 @@ _DIFF_TIMES = "11:50, 11:50:10, 15m (ago)"
 def _submit(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
     """Fill the form with what was typed; nothing leaves before it is confirmed there."""
     from fleet_tui.console.views.submit.typed import (  # noqa: PLC0415 - first paint first
-        Problem,
+        BadField,
         parse_words,
     )
 
     text = " ".join(word.text for word in words[1:])
     typed = parse_words(text)
-    if isinstance(typed, Problem):
+    if isinstance(typed, BadField):
         return CommandProblem(words[1].column if len(words) > 1 else 0, typed.text)
     reason = BY_NAME["submit"].disabled_reason(Context(view=app.view, can_act=app.can_act))
     if reason is not None:

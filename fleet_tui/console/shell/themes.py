@@ -21,7 +21,7 @@ from textual.color import Color
 from textual.theme import Theme
 
 from fleet_tui.config import reader
-from fleet_tui.config.problems import Mark, Problem, Source
+from fleet_tui.config.problems import Position, Problem, Source
 
 MAX_USER_THEMES = 50
 MAX_THEME_BYTES = 65_536
@@ -233,7 +233,7 @@ def _warn_of_contrast(source: Source, palette: Palette, tree: reader.Mapping) ->
     for key in TEXT_FIELDS:
         ratio = contrast(getattr(palette, key), palette.background)
         if ratio < MIN_CONTRAST:
-            mark: Mark = tree.entries[key].value.mark
+            mark: Position = tree.entries[key].value.mark
             source.warn(
                 mark, f"hard to read: contrast {ratio:.1f}, {MIN_CONTRAST} is the least", path=key
             )

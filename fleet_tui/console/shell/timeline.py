@@ -40,7 +40,7 @@ class SessionSource(Protocol):
         ...
 
 
-class Moment(NamedTuple):
+class BandView(NamedTuple):
     """Everything the band shows."""
 
     start_ms: int
@@ -75,14 +75,14 @@ MARKS: Mapping[Mark, Drawn] = {
 }
 
 
-def place(at_ms: int, moment: Moment, width: int) -> int:
+def place(at_ms: int, moment: BandView, width: int) -> int:
     """Which of ``width`` places an instant falls on; instants outside go to the ends."""
     span = max(1, moment.end_ms - moment.start_ms)
     at = (at_ms - moment.start_ms) * (width - 1) / span
     return max(0, min(width - 1, round(at)))
 
 
-def instant(x: int, moment: Moment, width: int) -> int:
+def instant(x: int, moment: BandView, width: int) -> int:
     """The instant at a place: the inverse of :func:`place`."""
     if width <= 1:
         return moment.start_ms
@@ -100,7 +100,7 @@ _TIME_WIDTH = 7
 
 
 def band_lines(
-    moment: Moment, width: int, glyphs: Glyphs = UNICODE, offset_minutes: int = 0
+    moment: BandView, width: int, glyphs: Glyphs = UNICODE, offset_minutes: int = 0
 ) -> tuple[Line, Line]:
     """The two lines of the band: the queue's curve with its marks, and what they mean."""
     first = words.clock_minutes(moment.start_ms, offset_minutes)
@@ -113,7 +113,7 @@ def band_lines(
     return top, _legend(moment, width, room, glyphs)
 
 
-def _bar(moment: Moment, room: int, glyphs: Glyphs) -> Line:
+def _bar(moment: BandView, room: int, glyphs: Glyphs) -> Line:
     """One cell per place: mark over curve, the cursor over everything."""
     cells = [Cell(sign, Tone.DIM) for sign in _curve(moment.depth, room, glyphs)]
     ranks = [0] * room
@@ -145,7 +145,7 @@ def _curve(depth: Sequence[int], room: int, glyphs: Glyphs) -> str:
                    for value, sign in zip(values, drawn, strict=True))  # fmt: skip
 
 
-def _legend(moment: Moment, width: int, room: int, glyphs: Glyphs) -> Line:
+def _legend(moment: BandView, width: int, room: int, glyphs: Glyphs) -> Line:
     """``you are here`` under the cursor; around it what the signs mean and how long it all is."""
     x = _TIME_WIDTH + place(moment.at_ms, moment, room)
     here = "you are here"
@@ -165,7 +165,7 @@ def _legend(moment: Moment, width: int, room: int, glyphs: Glyphs) -> Line:
     )
 
 
-def _names(moment: Moment, glyphs: Glyphs) -> str:
+def _names(moment: BandView, glyphs: Glyphs) -> str:
     """``▂ queue  ▼ alert  ◆ health``: only what is there."""
     named = [f"{glyphs.steps[2]} queue"] if any(moment.depth) else []
     drawn = {MARKS[mark] for _, mark in moment.marks}
@@ -174,7 +174,7 @@ def _names(moment: Moment, glyphs: Glyphs) -> str:
     return "  ".join(named)
 
 
-def parse_moment(text: str, moment: Moment, offset_minutes: int = 0) -> int | str:
+def parse_moment(text: str, moment: BandView, offset_minutes: int = 0) -> int | str:
     """An instant from what was typed, or what is wrong with it in words.
 
     ``11:58`` and ``11:58:10`` (the last time it was so), ``-5m`` and ``+30s`` (from the cursor),

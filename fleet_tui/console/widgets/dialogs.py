@@ -45,7 +45,7 @@ _TYPED_SHOWN = 30
 
 
 @dataclass(frozen=True)
-class Plan:
+class CardPlan:
     """What a card shows. All text is safe."""
 
     title: str
@@ -72,7 +72,7 @@ class Plan:
         return tuple(lines)
 
 
-def plan_title(plan: Plan) -> OneLine:
+def plan_title(plan: CardPlan) -> OneLine:
     """``Plan: cancel t-42   prod !``."""
     badge = f" {plan.fleet}{' !' if plan.protected else ''} "
     mark = (Cell(badge, Tone.DANGER if plan.protected else Tone.BADGE),) if plan.fleet else ()
@@ -246,7 +246,7 @@ class PlanCard(ModalScreen[bool]):
         Binding("pageup,home", "scroll(-20)", "page up", show=False, id="plan.page-up"),
     ]
 
-    def __init__(self, plan: Plan, *, reading_ms: int = READING_MS) -> None:
+    def __init__(self, plan: CardPlan, *, reading_ms: int = READING_MS) -> None:
         super().__init__()
         self._plan = plan
         self._reading_s = reading_ms / 1_000

@@ -16,7 +16,7 @@ from textual.screen import ModalScreen
 
 from fleet_tui.console.terminal.keystrokes import TOO_FAST, is_by_hand
 from fleet_tui.console.text.cells import Cell, Tone
-from fleet_tui.console.widgets.dialogs import READING_MS, Plan, PlanBox, PlanText, plan_title
+from fleet_tui.console.widgets.dialogs import READING_MS, CardPlan, PlanBox, PlanText, plan_title
 from fleet_tui.console.widgets.form import Button, FieldChanged, FieldDone, FieldLine
 from fleet_tui.console.widgets.lines import OneLine
 
@@ -73,7 +73,7 @@ class PlanForm(ModalScreen[Answers | None]):
 
     def __init__(
         self,
-        plan: Callable[[Answers], Plan],
+        plan: Callable[[Answers], CardPlan],
         fields: Sequence[Field],
         *,
         reading_ms: int = READING_MS,

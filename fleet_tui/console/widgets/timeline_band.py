@@ -4,7 +4,7 @@ from textual import events
 from textual.message import Message
 from textual.strip import Strip
 
-from fleet_tui.console.shell.timeline import Moment, band_lines, bar_width, instant
+from fleet_tui.console.shell.timeline import BandView, band_lines, bar_width, instant
 from fleet_tui.console.text.glyphs import UNICODE, Glyphs
 from fleet_tui.console.widgets.paint import Painted
 from fleet_tui.feed.feed import Timeline
@@ -37,11 +37,11 @@ class TimelineBand(Painted):
         super().__init__(id=id)
         self._glyphs = glyphs
         self._offset_minutes = offset_minutes
-        self._moment: Moment | None = None
-        self._drawn: tuple[Timeline, Moment] | None = None
+        self._moment: BandView | None = None
+        self._drawn: tuple[Timeline, BandView] | None = None
         """What does not change while a recording is reviewed: its curve and its marks."""
 
-    def show(self, moment: Moment) -> None:
+    def show(self, moment: BandView) -> None:
         """Show another moment; nothing is repainted if it looks the same."""
         if moment != self._moment:
             self._moment = moment
@@ -52,7 +52,7 @@ class TimelineBand(Painted):
         if not timeline.end_ms:
             return
         if self._drawn is None or self._drawn[0] is not timeline:
-            fixed = Moment(
+            fixed = BandView(
                 timeline.start_ms,
                 timeline.end_ms,
                 at_ms,

@@ -28,7 +28,7 @@ from fleet_tui.core.agents.events import (
     HealthChanged,
     PoolEvent,
 )
-from fleet_tui.core.agents.model import AgentState, Cordon, Health
+from fleet_tui.core.agents.model import AgentState, CordonRecord, Health
 from fleet_tui.core.fleet import FleetSpec, Prices
 from fleet_tui.core.ids import AgentName, TaskId, split_run_id
 from fleet_tui.core.ledger.draft import Draft
@@ -121,7 +121,7 @@ def next_agent(agent: AgentState, event: AgentEvent, at_ms: int) -> AgentState:
             told = replace(agent, version=version, boot_id=boot_id, limits=limits)
             return replace(told, breaker=breaker)
         case AgentCordoned(by=by, reason=reason):
-            return replace(agent, cordon=Cordon(by=by, reason=reason, since_ms=at_ms))
+            return replace(agent, cordon=CordonRecord(by=by, reason=reason, since_ms=at_ms))
         case AgentUncordoned():
             return replace(agent, cordon=None)
         case AgentTripped():

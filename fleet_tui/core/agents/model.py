@@ -49,7 +49,7 @@ class Health(StrEnum):
         return self in (Health.UNREACHABLE, Health.DOWN, Health.QUARANTINED)
 
 
-class Cordon(msgspec.Struct, frozen=True, kw_only=True):
+class CordonRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Kept out of routing by an operator."""
 
     by: str
@@ -74,7 +74,7 @@ class AgentState(msgspec.Struct, frozen=True, kw_only=True):
     boot_id: str | None = None
     limits: tuple[Limit, ...] = ()
     """What its release cannot do."""
-    cordon: Cordon | None = None
+    cordon: CordonRecord | None = None
     quarantine_until_ms: int | None = None
     prices: Prices = Prices()
     """Of a retired agent: what it cost when the fleet file last named it, for runs that end

@@ -1,8 +1,8 @@
 """What the operator's ssh_config says about a host, as OpenSSH itself resolves it.
 
-Pure: the text of ``ssh -G`` becomes a :class:`Resolved`, its complaints a :class:`Refusal`, lines
-of a file :class:`ConfigLine`. Sources: ssh_config(5), ssh(1) -G, readconf.c (dump_client_config,
-process_config_line_depth) and misc.c (argv_split, strdelim).
+Pure: the text of ``ssh -G`` becomes a :class:`Resolved`, its complaints a :class:`ConfigRefusal`,
+lines of a file :class:`ConfigLine`. Sources: ssh_config(5), ssh(1) -G, readconf.c
+(dump_client_config, process_config_line_depth) and misc.c (argv_split, strdelim).
 """
 
 import fnmatch
@@ -98,7 +98,7 @@ class Complaint(msgspec.Struct, frozen=True):
         return f"{self.file} line {self.line}: {self.text}" if self.file else self.text
 
 
-class Refusal(msgspec.Struct, frozen=True):
+class ConfigRefusal(msgspec.Struct, frozen=True):
     """Why a host's configuration cannot be resolved, in ssh's own words (not safe to print)."""
 
     complaints: tuple[Complaint, ...]
@@ -224,7 +224,7 @@ def resolved_from(
     return Resolved(original=original, hostname=hostname, port=number, user=user, said=said)
 
 
-def parse_refusal(words: bytes, names: Mapping[str, str] | None = None) -> Refusal:
+def parse_refusal(words: bytes, names: Mapping[str, str] | None = None) -> ConfigRefusal:
     """What ssh wrote to its error output. ``names`` gives files that were copies their own name."""
     complaints: list[Complaint] = []
     before: list[str] = []
@@ -242,7 +242,7 @@ def parse_refusal(words: bytes, names: Mapping[str, str] | None = None) -> Refus
             before.append(line.removesuffix("."))
     complaints.extend(map(Complaint, before))
     kept = tuple(dict.fromkeys(complaints))[:MAX_WORDS_LINES]
-    return Refusal(kept or (Complaint("ssh -G failed without a word"),))
+    return ConfigRefusal(kept or (Complaint("ssh -G failed without a word"),))
 
 
 def split_files(value: str) -> tuple[str, ...]:

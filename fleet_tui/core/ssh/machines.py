@@ -11,9 +11,9 @@ import msgspec
 
 from fleet_tui.core.fleet import FleetSpec, HostSpec, OpenClawAgent
 from fleet_tui.core.ids import HostName
-from fleet_tui.core.ssh.config import Refusal, Resolved
+from fleet_tui.core.ssh.config import ConfigRefusal, Resolved
 
-Answers = Mapping[HostName, Resolved | Refusal]
+Answers = Mapping[HostName, Resolved | ConfigRefusal]
 
 
 def hosts_to_ask(fleet: FleetSpec) -> tuple[HostSpec, ...]:
@@ -67,7 +67,7 @@ def _as_written(fleet: FleetSpec) -> FleetSpec:
     return msgspec.structs.replace(fleet, same={})
 
 
-def _step(spec: HostSpec, answer: Resolved | Refusal | None) -> tuple[object, ...]:
+def _step(spec: HostSpec, answer: Resolved | ConfigRefusal | None) -> tuple[object, ...]:
     if not isinstance(answer, Resolved):
         return spec.place
     address, port, way = answer.machine()

@@ -29,7 +29,7 @@ from fleet_tui.core.tasks.events import (
     TaskSubmitted,
 )
 from fleet_tui.core.tasks.keys import key_mark
-from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Hold, Task, TaskPhase
+from fleet_tui.core.tasks.model import Attempt, AttemptPhase, HoldRecord, Task, TaskPhase
 from fleet_tui.core.tasks.retry_budget import counted
 
 
@@ -174,7 +174,7 @@ def _queued(
         case TaskHeld(by=by, reason=reason):
             why = f"held by {by}" + (f": {reason}" if reason else "")
             pending = Pending(code=PendingCode.HOLD, since_ms=draft.at_ms, detail=why)
-            hold = Hold(by=by, reason=reason, since_ms=draft.at_ms)
+            hold = HoldRecord(by=by, reason=reason, since_ms=draft.at_ms)
             task = replace(task, hold=hold, pending=pending)
         case TaskReleased():
             waits = task.phase is TaskPhase.WAITING

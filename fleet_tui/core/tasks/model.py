@@ -190,7 +190,7 @@ class TaskPhase(StrEnum):
 _CLOSED = frozenset({TaskPhase.SUCCEEDED, TaskPhase.FAILED, TaskPhase.CANCELLED, TaskPhase.EXPIRED})
 
 
-class Hold(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class HoldRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Kept waiting by an operator."""
 
     by: str
@@ -221,7 +221,7 @@ class Task(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """It was let run again while an earlier run may have had effects, or may go on."""
     judged: RunId | None = None
     """The newest run that an operator gave a verdict on."""
-    hold: Hold | None = None
+    hold: HoldRecord | None = None
     expedited_at_ms: int | None = None
     """Since when it goes before all others, if an operator said so."""
     asked: TaskSpec | None = None

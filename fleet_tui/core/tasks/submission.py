@@ -45,7 +45,7 @@ def submit(state: FleetState, by: str, command: Submit) -> Decision:
         return problem
     if state.task(command.task) is not None:
         return Refused(code=RefusalCode.ID_TAKEN, text=f"Task id {command.task} is in use already.")
-    wanted = Wanted()
+    wanted = RoomWanted()
     wanted.add(command.spec)
     problem = no_room(state, wanted)
     if problem is not None:
@@ -85,7 +85,7 @@ def _same_key(state: FleetState, mark: KeyMark, command: Submit, digest: str) ->
     return Decided(task=known_id, number=number, duplicate=True)
 
 
-class Wanted:
+class RoomWanted:
     """How much room orders want, in each place that has a limit."""
 
     def __init__(self) -> None:
@@ -101,7 +101,7 @@ class Wanted:
             self.clients[spec.client] += 1
 
 
-def no_room(state: FleetState, wanted: Wanted) -> Refused | None:
+def no_room(state: FleetState, wanted: RoomWanted) -> Refused | None:
     """The first limit that leaves no room for all of them, if one does. Nothing needs no room."""
     if not wanted.tasks:
         return None

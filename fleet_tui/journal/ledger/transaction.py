@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from fleet_tui.journal.directory import Identity, identity
 from fleet_tui.journal.ledger.segments import EventRow
-from fleet_tui.journal.ledger.troubles import PRIMARY, Refusal, code_of
+from fleet_tui.journal.ledger.troubles import PRIMARY, StorageError, code_of
 
 FAMILY: Final = ("", "-wal", "-shm")
 """What SQLite's names for the parts of a database in WAL mode end in."""
@@ -25,7 +25,7 @@ class FilesGone(sqlite3.OperationalError):
 class CommitInDoubt(sqlite3.OperationalError):
     """The disk may or may not have the transaction; the error is the cause."""
 
-    def __init__(self, cause: Refusal) -> None:
+    def __init__(self, cause: StorageError) -> None:
         super().__init__(str(cause))
         self.cause = cause
 

@@ -18,7 +18,7 @@ from fleet_tui.journal.ledger.lockers import in_words as named
 from fleet_tui.journal.ledger.lockers import lockers
 from fleet_tui.journal.ledger.segments import numbered_files
 
-Refusal = sqlite3.Error | OSError | MemoryError
+StorageError = sqlite3.Error | OSError | MemoryError
 
 PRIMARY: Final = 0xFF
 """The low byte of an extended result code. Source: https://www.sqlite.org/rescode.html"""
@@ -60,7 +60,7 @@ TOUCH_BYTES: Final = 64 * 1024
 """Enough to meet a quota."""
 
 
-def trouble_of(error: Refusal, directory: Path) -> Trouble:
+def trouble_of(error: StorageError, directory: Path) -> Trouble:
     """What a refusal means. May touch the directory to find out; never raises."""
     if isinstance(error, MemoryError):
         return Trouble.NO_MEMORY
@@ -107,7 +107,7 @@ def is_damage(error: sqlite3.Error) -> bool:
     return code is None or _BY_PRIMARY.get(code & PRIMARY, Trouble.DAMAGED) is Trouble.DAMAGED
 
 
-def in_words(trouble: Trouble, error: Refusal, directory: Path) -> str:
+def in_words(trouble: Trouble, error: StorageError, directory: Path) -> str:
     """``the disk reports errors: [Errno 5] Input/output error``; for a lock, who holds it where the
     system tells: ``another program holds a lock on the ledger: pid 12 (sqlite3)``."""
     if trouble is Trouble.LOCKED:
@@ -119,7 +119,7 @@ def in_words(trouble: Trouble, error: Refusal, directory: Path) -> str:
     return f"{TROUBLES[trouble].words}: {own}" if own else TROUBLES[trouble].words
 
 
-def failure(error: Refusal, directory: Path, what: str) -> JournalFailed:
+def failure(error: StorageError, directory: Path, what: str) -> JournalFailed:
     """A refusal as the error that ends the use of a ledger; ``what`` cannot be done."""
     trouble = trouble_of(error, directory)
     return JournalFailed(

@@ -47,7 +47,7 @@ from fleet_tui.journal.ledger.segments import LOCK_WAIT_S, EventRow, newest_epoc
 from fleet_tui.journal.ledger.snapshots import SNAPSHOT_EVERY, write_snapshot
 from fleet_tui.journal.ledger.statements import query
 from fleet_tui.journal.ledger.transaction import CommitInDoubt, FilesGone, Transaction
-from fleet_tui.journal.ledger.troubles import Refusal, failure, in_words, trouble_of
+from fleet_tui.journal.ledger.troubles import StorageError, failure, in_words, trouble_of
 from fleet_tui.journal.upkeep import ballast
 
 MAX_BATCH_REQUESTS = 64
@@ -356,7 +356,7 @@ class JournalWriter:
             self._state = fold(state, [opened])
             self._rows, self._bytes = 1, 0
 
-    async def _refused(self, error: Refusal) -> None:
+    async def _refused(self, error: StorageError) -> None:
         """Take a refusal in: what can be tried again is told and tried again; otherwise the writer
         has failed."""
         if ballast.is_full(error):
@@ -397,7 +397,7 @@ class JournalWriter:
                 return False
         return self.failure is None and not self._between
 
-    async def _fail_with(self, error: Refusal) -> None:
+    async def _fail_with(self, error: StorageError) -> None:
         """Nothing is written after this; a directory that went away is the reason for the rest."""
         try:
             await asyncio.to_thread(self._home.stay)
@@ -522,17 +522,17 @@ def _mark(path: Path) -> tuple[int, int, int] | None:
     return found.st_ino, found.st_mtime_ns, found.st_size
 
 
-def _is_fenced(error: Refusal) -> bool:
+def _is_fenced(error: StorageError) -> bool:
     return isinstance(error, sqlite3.IntegrityError) and "fenced" in str(error)
 
 
-def _full(error: Refusal) -> JournalFull:
+def _full(error: StorageError) -> JournalFull:
     """SQLite tells a quota as an error of the disk, so only the system's own error names it."""
     number = error.errno if isinstance(error, OSError) else errno.ENOSPC
     return JournalFull(trouble=trouble_of_errno(number))
 
 
-def _unavailable(error: Refusal, directory: Path) -> JournalUnavailable | None:
+def _unavailable(error: StorageError, directory: Path) -> JournalUnavailable | None:
     """A refusal that may be tried again; None for one after which the ledger must be read anew.
     Blocks."""
     trouble = trouble_of(error, directory)
@@ -541,7 +541,7 @@ def _unavailable(error: Refusal, directory: Path) -> JournalUnavailable | None:
     return JournalUnavailable(trouble, in_words(trouble, error, directory))
 
 
-def _failure(error: Refusal, directory: Path) -> JournalFailed:
+def _failure(error: StorageError, directory: Path) -> JournalFailed:
     """Why nothing is written any more. Blocks."""
     if _is_fenced(error):
         return EpochLost("another engine took over this ledger")
@@ -554,7 +554,7 @@ def _failure(error: Refusal, directory: Path) -> JournalFailed:
     return failure(cause, directory, "the journal cannot be written")
 
 
-async def _cannot_open(directory: Path, error: Refusal) -> JournalError:
+async def _cannot_open(directory: Path, error: StorageError) -> JournalError:
     if ballast.is_full(error):
         return _full(error)
     return await asyncio.to_thread(

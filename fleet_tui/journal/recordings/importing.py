@@ -38,10 +38,10 @@ from fleet_tui.journal.recordings.recording import (
     Closing,
     EventRecord,
     GapRecord,
-    Line,
     LineRecord,
     Manifest,
     Record,
+    RecordingLine,
     SampleRecord,
 )
 from fleet_tui.journal.recordings.unpacking import (
@@ -79,7 +79,7 @@ _UNFINISHED = ".new"
 VERDICT_NAME = "recording.json"
 _SQLITE_MAGIC = b"SQLite format 3\x00"
 
-_line_decoder = msgspec.json.Decoder(Line)
+_line_decoder = msgspec.json.Decoder(RecordingLine)
 _record_decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
 
 
@@ -201,7 +201,7 @@ def read_manifest(path: Path) -> Manifest | None:
     try:
         with closing(Unpacked(path, max_bytes=MAX_EXPANDED_BYTES).lines()) as lines:
             line = next(lines, b"")
-        return msgspec.json.decode(msgspec.json.decode(line, type=Line).r, type=Manifest)
+        return msgspec.json.decode(msgspec.json.decode(line, type=RecordingLine).r, type=Manifest)
     except (OSError, Cut, BadRecording, ValueError, RecursionError):
         return None
 

@@ -115,7 +115,7 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True, tag_field="t", tag="end
 Record = Manifest | EventRecord | SampleRecord | LineRecord | GapRecord | Closing
 
 
-class Line(msgspec.Struct, frozen=True):
+class RecordingLine(msgspec.Struct, frozen=True):
     """A line of the file."""
 
     h: str
@@ -284,7 +284,7 @@ class _Exporter:
             what = f"event {record.seq}" if isinstance(record, EventRecord) else "a record"
             raise BadRecording(f"{what} is too large for a recording ({len(content)} bytes)")
         self._hash = sha256(self._hash + content).digest()
-        line = Line(self._hash.hex()[:LINK_DIGITS], msgspec.Raw(content))
+        line = RecordingLine(self._hash.hex()[:LINK_DIGITS], msgspec.Raw(content))
         packed = self._encoder.encode(line) + b"\n"
         self._bytes += len(packed)
         self._records += 1

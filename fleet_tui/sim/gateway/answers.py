@@ -23,7 +23,7 @@ DEGRADED_DELAY_MS = 200
 """Event loop delay from which a gateway calls itself degraded."""
 
 
-class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+class ErrorAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """An error answer; ``payload`` only for runs that ended badly."""
 
     code: str
@@ -42,17 +42,17 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
         return body
 
 
-def response(request_id: str, answer: Json | Refusal) -> Json:
+def response(request_id: str, answer: Json | ErrorAnswer) -> Json:
     """The frame that answers a request."""
-    frame: Json = {"type": "res", "id": request_id, "ok": not isinstance(answer, Refusal)}
-    if not isinstance(answer, Refusal):
+    frame: Json = {"type": "res", "id": request_id, "ok": not isinstance(answer, ErrorAnswer)}
+    if not isinstance(answer, ErrorAnswer):
         return frame | {"payload": answer}
     if answer.payload is not None:
         frame["payload"] = answer.payload
     return frame | {"error": answer.body()}
 
 
-def final_answer(run: Run) -> Json | Refusal:
+def final_answer(run: Run) -> Json | ErrorAnswer:
     """The second answer of ``agent``."""
     if run.end is End.DONE:
         return _ended(run, {"status": "ok", "summary": "completed"}, run.plan.answer)
@@ -64,7 +64,7 @@ def final_answer(run: Run) -> Json | Refusal:
         return {"runId": run.id, "status": "timeout", "summary": "aborted", "stopReason": "rpc"}
     text = run.plan.error or ""
     failed: Json = {"runId": run.id, "status": "error", "summary": text}
-    return Refusal(code="UNAVAILABLE", message=text, payload=failed)
+    return ErrorAnswer(code="UNAVAILABLE", message=text, payload=failed)
 
 
 def _stop_reason(run: Run) -> Json:

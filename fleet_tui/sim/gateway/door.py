@@ -17,7 +17,7 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from fleet_tui.sim.gateway import answers
-from fleet_tui.sim.gateway.answers import Refusal, response
+from fleet_tui.sim.gateway.answers import ErrorAnswer, response
 from fleet_tui.sim.gateway.disk import Json
 from fleet_tui.sim.gateway.methods import ADMIN, EVENTS, METHODS, READ, WRITE, answer
 from fleet_tui.sim.gateway.process import Process
@@ -191,7 +191,7 @@ class RequestInHand:
         self._connection = connection
         self._id = request.id
 
-    def answer_again(self, body: Json | Refusal) -> None:
+    def answer_again(self, body: Json | ErrorAnswer) -> None:
         """Send an answer; nothing happens when the connection is gone."""
         self._connection.send(response(self._id, body))
 
@@ -332,12 +332,12 @@ class WebSocketConnection:
         """The handshake: protocol, client name, token, in this order."""
         if request.method != "connect":
             text = "invalid handshake: first request must be connect"
-            return self._refuse(request, Refusal(code="INVALID_REQUEST", message=text))
+            return self._refuse(request, ErrorAnswer(code="INVALID_REQUEST", message=text))
         try:
             asked = msgspec.json.decode(request.params, type=_Connect)
         except msgspec.DecodeError as error:
             text = f"invalid connect params: {error}"
-            return self._refuse(request, Refusal(code="INVALID_REQUEST", message=text))
+            return self._refuse(request, ErrorAnswer(code="INVALID_REQUEST", message=text))
         refusal = handshake_refusal(asked)
         if refusal is None and asked.auth.token != self.process.spec.token:
             await self.process.punish()
@@ -353,7 +353,7 @@ class WebSocketConnection:
         self.process.listeners[self] = None
         self.send(response(request.id, self._hello(granted)))
 
-    def _refuse(self, request: _Request, refusal: Refusal) -> None:
+    def _refuse(self, request: _Request, refusal: ErrorAnswer) -> None:
         self.send(response(request.id, refusal))
         self.close(POLICY_VIOLATION, refusal.message)
 
@@ -403,13 +403,13 @@ class WebSocketConnection:
         }
 
 
-STARTING = Refusal(
+STARTING = ErrorAnswer(
     code="UNAVAILABLE",
     message="gateway is starting",
     details={"reason": "startup-sidecars"},
     retry_after_ms=500,
 )
-WRONG_TOKEN = Refusal(
+WRONG_TOKEN = ErrorAnswer(
     code="INVALID_REQUEST",
     message="unauthorized: gateway token mismatch (provide gateway auth token)",
     details={
@@ -419,17 +419,17 @@ WRONG_TOKEN = Refusal(
         "recommendedNextStep": "update_auth_credentials",
     },
 )
-NO_TOKEN = Refusal(
+NO_TOKEN = ErrorAnswer(
     code="NOT_PAIRED",
     message="device identity required",
     details={"code": "DEVICE_IDENTITY_REQUIRED"},
 )
 
 
-def handshake_refusal(asked: _Connect) -> Refusal | None:
+def handshake_refusal(asked: _Connect) -> ErrorAnswer | None:
     """What is wrong with a ``connect`` before its token is looked at."""
     if not asked.min_protocol <= answers.PROTOCOL <= asked.max_protocol:
-        return Refusal(
+        return ErrorAnswer(
             code="INVALID_REQUEST",
             message="protocol mismatch",
             details={
@@ -442,5 +442,5 @@ def handshake_refusal(asked: _Connect) -> Refusal | None:
         )
     if asked.client.id not in _KNOWN_CLIENTS and asked.client.id not in _SCOPELESS_CLIENTS:
         text = "invalid connect params: at /client/id: must be equal to constant"
-        return Refusal(code="INVALID_REQUEST", message=text)
+        return ErrorAnswer(code="INVALID_REQUEST", message=text)
     return None if asked.auth.token else NO_TOKEN

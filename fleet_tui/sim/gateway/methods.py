@@ -12,7 +12,7 @@ import msgspec
 from fleet_tui.sim.demo.behaviour import Tokens
 from fleet_tui.sim.demo.loglines import Trace
 from fleet_tui.sim.gateway import answers
-from fleet_tui.sim.gateway.answers import Refusal, final_answer, waited_answer
+from fleet_tui.sim.gateway.answers import ErrorAnswer, final_answer, waited_answer
 from fleet_tui.sim.gateway.disk import Json
 from fleet_tui.sim.gateway.process import Process, suspended
 from fleet_tui.sim.gateway.releases import objections
@@ -32,12 +32,12 @@ class Call(Protocol):
     process: Process
     traceparent: str | None
 
-    def answer_again(self, answer: Json | Refusal) -> None:
+    def answer_again(self, answer: Json | ErrorAnswer) -> None:
         """Send another answer to the same request, if the connection is still there."""
         ...
 
 
-Answer = Json | Refusal
+Answer = Json | ErrorAnswer
 
 
 class _Params(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -119,7 +119,7 @@ async def _agent(call: Call, params: _AgentParams) -> Answer:
         return refusal
     agent_id = params.agent_id or process.spec.agent_id
     if agent_id != process.spec.agent_id:
-        return Refusal(code="INVALID_REQUEST", message=f'unknown agent id "{agent_id}"')
+        return ErrorAnswer(code="INVALID_REQUEST", message=f'unknown agent id "{agent_id}"')
     known = process.runs.find(params.idempotency_key)
     if known is not None and known.end is not None:
         return final_answer(known)
@@ -131,7 +131,7 @@ async def _agent(call: Call, params: _AgentParams) -> Answer:
     expected = params.expected_existing_session_id
     existing = process.disk.sessions.get(key)
     if expected is not None and (existing is None or existing.session_id != expected):
-        return Refusal(
+        return ErrorAnswer(
             code="INVALID_REQUEST",
             message=f"session {key} is not the expected one",
             details={"code": "SESSION_MISMATCH", "expectedSessionId": expected},
@@ -178,7 +178,7 @@ async def _sessions_abort(call: Call, params: _AbortParams) -> Answer:
     elif params.key is not None:
         found = runs.active_in(params.key)
     else:
-        return Refusal(code="INVALID_REQUEST", message="sessions.abort needs key or runId")
+        return ErrorAnswer(code="INVALID_REQUEST", message="sessions.abort needs key or runId")
     for run in found:
         run.stop()
     if not found:
@@ -191,7 +191,7 @@ async def _sessions_abort(call: Call, params: _AbortParams) -> Answer:
 async def _sessions_create(call: Call, params: _CreateParams) -> Answer:
     agent_id = params.agent_id
     if agent_id is not None and agent_id != call.process.spec.agent_id:
-        return Refusal(code="INVALID_REQUEST", message=f'unknown agent id "{agent_id}"')
+        return ErrorAnswer(code="INVALID_REQUEST", message=f'unknown agent id "{agent_id}"')
     session = call.process.runs.open_session(params.key)
     created: Json = {"ok": True, "key": session.key, "sessionId": session.session_id}
     return created | {
@@ -478,11 +478,11 @@ async def answer(call: Call, name: str, params: object, scopes: frozenset[str]) 
     method = METHODS.get(name)
     if call.traceparent is not None and "traceparent" in release.lacks_keys:
         text = "invalid request frame: at root: unexpected property 'traceparent'"
-        return Refusal(code="INVALID_REQUEST", message=text)
+        return ErrorAnswer(code="INVALID_REQUEST", message=text)
     if method is None or name in release.lacks_methods:
-        return Refusal(code="INVALID_REQUEST", message=f"unknown method: {name}")
+        return ErrorAnswer(code="INVALID_REQUEST", message=f"unknown method: {name}")
     if method.scope not in scopes:
-        return Refusal(
+        return ErrorAnswer(
             code="FORBIDDEN",
             message=f"missing scope: {method.scope}",
             details={
@@ -499,5 +499,5 @@ async def answer(call: Call, name: str, params: object, scopes: frozenset[str]) 
     return await method.run(call, msgspec.convert(params, method.params))
 
 
-def _invalid(name: str, problem: str) -> Refusal:
-    return Refusal(code="INVALID_REQUEST", message=f"invalid {name} params: {problem}")
+def _invalid(name: str, problem: str) -> ErrorAnswer:
+    return ErrorAnswer(code="INVALID_REQUEST", message=f"invalid {name} params: {problem}")

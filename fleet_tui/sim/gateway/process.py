@@ -17,7 +17,7 @@ from fleet_tui.sim.demo.behaviour import Model, Planner
 from fleet_tui.sim.demo.loglines import Trace
 from fleet_tui.sim.demo.world import GIB, LEAK_BYTES_PER_RUN, Host, Pace
 from fleet_tui.sim.gateway import answers
-from fleet_tui.sim.gateway.answers import Refusal
+from fleet_tui.sim.gateway.answers import ErrorAnswer
 from fleet_tui.sim.gateway.disk import Disk, Json
 from fleet_tui.sim.gateway.releases import NEWEST, Release
 from fleet_tui.sim.gateway.run_table import RunTable
@@ -255,7 +255,7 @@ class Process:
 
     # Suspending and restarting
 
-    def refuses_work(self) -> Refusal | None:
+    def refuses_work(self) -> ErrorAnswer | None:
         """Why no new run is taken now, or None."""
         phase = self.suspension_phase
         if phase == "accepting":
@@ -370,9 +370,9 @@ class Process:
         return {"activeCount": len(unfinished), "blockers": blockers}
 
 
-def suspended(method: str, phase: str) -> Refusal:
+def suspended(method: str, phase: str) -> ErrorAnswer:
     """The refusal of a gateway that is suspended or about to be."""
-    return Refusal(
+    return ErrorAnswer(
         code="UNAVAILABLE",
         message=f"{method} unavailable during gateway suspension",
         details={"method": method, "reason": "gateway-suspending", "phase": phase},

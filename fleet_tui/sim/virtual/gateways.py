@@ -25,7 +25,7 @@ from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.sim.demo.behaviour import SONNET, RunPlan, Tokens
 from fleet_tui.sim.demo.world import Host, Pace
 from fleet_tui.sim.gateway import answers
-from fleet_tui.sim.gateway.answers import Refusal, response
+from fleet_tui.sim.gateway.answers import ErrorAnswer, response
 from fleet_tui.sim.gateway.disk import Json
 from fleet_tui.sim.gateway.gateway import Gateway
 from fleet_tui.sim.gateway.methods import ADMIN, READ, WRITE, answer
@@ -337,7 +337,7 @@ class SimStream:
         if request.method == "sessions.create" and self._gateway.poison is Poison.REFUSES:
             self._gateway.poisoned_s.append(self._gateway.loop.time())
             unknown = "invalid sessions.create params: unexpected property"
-            call.answer_again(Refusal(code="INVALID_REQUEST", message=unknown))
+            call.answer_again(ErrorAnswer(code="INVALID_REQUEST", message=unknown))
             return
         body = await answer(call, request.method, request.params, frozenset(SCOPES))
         call.answer_again(body)
@@ -378,7 +378,7 @@ class _Call:
         self._id = request.id
         self._answered = answered
 
-    def answer_again(self, body: Json | Refusal) -> None:
+    def answer_again(self, body: Json | ErrorAnswer) -> None:
         """See :class:`~fleet_tui.sim.gateway.methods.Call`."""
         if self._answered:
             self._stream._return(response(self._id, body))

@@ -45,7 +45,7 @@ from fleet_tui.sim.virtual.more_mutants import MORE_MUTANTS
 from fleet_tui.sim.virtual.planting import Mutant, all_of, change, rewrite
 from fleet_tui.sim.virtual.store import SimLedger, Store
 from fleet_tui.wire.openclaw import attempt, sessions
-from fleet_tui.wire.openclaw.connection import Result
+from fleet_tui.wire.openclaw.connection import GatewayResult
 from fleet_tui.wire.openclaw.run_evidence import unanswered
 from fleet_tui.wire.openclaw.transcript import SessionState
 from fleet_tui.wire.port import Inspection
@@ -256,7 +256,7 @@ async def _abort_only(
     """Ends what runs, and leaves the session for its gateway to go on with."""
     key = sessions.session_key("main", order)
     aborted = await connection.call("sessions.abort", {"key": key}, timeout_ms=attempt.CALL_MS)
-    if not isinstance(aborted, Result):
+    if not isinstance(aborted, GatewayResult):
         return unanswered(aborted)
     seen = await self._session(connection, order)
     if isinstance(seen, Unknown):

@@ -4,7 +4,7 @@ is looked for with every deeper probe (3 ms on OpenClaw 2026.9.6), and not found
 import msgspec
 
 from fleet_tui.core.agents.vitals import FailureKind
-from fleet_tui.wire.openclaw.connection import Connection, Result
+from fleet_tui.wire.openclaw.connection import Connection, GatewayResult
 from fleet_tui.wire.openclaw.dial import GatewayFailure
 from fleet_tui.wire.openclaw.frames import Malformed, decode
 from fleet_tui.wire.words import beginning, words_of
@@ -47,4 +47,4 @@ async def look_for(connection: Connection, agent_id: str) -> GatewayFailure | No
     if "agents.list" not in connection.hello.features.methods:
         return None
     reply = await connection.call("agents.list", {}, timeout_ms=CALL_MS)
-    return missing(reply.payload, agent_id) if isinstance(reply, Result) else None
+    return missing(reply.payload, agent_id) if isinstance(reply, GatewayResult) else None

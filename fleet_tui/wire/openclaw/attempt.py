@@ -39,11 +39,11 @@ from fleet_tui.core.tasks.evidence import (
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.openclaw.connection import (
     Connection,
+    GatewayRefused,
+    GatewayResult,
     Lost,
     Promised,
-    Refused,
     Reply,
-    Result,
 )
 from fleet_tui.wire.openclaw.connector import Connector
 from fleet_tui.wire.openclaw.dial import GatewayFailure
@@ -66,8 +66,8 @@ from fleet_tui.wire.openclaw.transcript import (
     NOT_CONTINUED,
     TASKS_LIMIT,
     History,
-    Ledger,
     SessionState,
+    TaskLedger,
     about_another_session,
     ended_without_words,
     session_state,
@@ -283,7 +283,7 @@ class Attempts:
         run: dict[str, object] = {"runId": order.run_id}
         for target in (run, whole):
             reply = await connection.call("sessions.abort", target, timeout_ms=CALL_MS)
-            if not isinstance(reply, Result):
+            if not isinstance(reply, GatewayResult):
                 return self._ended_meanwhile(order) or no_cancel(reply)
             aborted = decode(reply.payload, Aborted)
             if isinstance(aborted, Aborted) and aborted.status == "aborted":
@@ -351,12 +351,12 @@ class Attempts:
             deleted = await connection.call("sessions.delete", {"key": key}, timeout_ms=CALL_MS)
             if isinstance(deleted, Lost):
                 break
-            if isinstance(deleted, Result):
+            if isinstance(deleted, GatewayResult):
                 gone.append(run)
         return gone
 
     async def kept(self, skip: int) -> KeptRuns | None:
-        """Which sessions of attempts the gateway keeps, of anybody's; see :class:`Leftovers`."""
+        """Which sessions of attempts the gateway keeps, of anybody's; see :class:`Cleanup`."""
         connection = await self._line.connection()
         if isinstance(connection, GatewayFailure):
             return None
@@ -404,15 +404,15 @@ class Attempts:
         rows = await connection.call(
             "tasks.list", {"sessionKey": key, "limit": TASKS_LIMIT}, timeout_ms=CALL_MS
         )
-        if not isinstance(rows, Result):
+        if not isinstance(rows, GatewayResult):
             return unanswered(rows)
-        ledger = decode(rows.payload, Ledger)
+        ledger = decode(rows.payload, TaskLedger)
         if isinstance(ledger, Malformed):
             return unanswered(ledger)
         told = await connection.call(
             "chat.history", {"sessionKey": key, "limit": HISTORY_LIMIT}, timeout_ms=CALL_MS
         )
-        if not isinstance(told, Result):
+        if not isinstance(told, GatewayResult):
             return unanswered(told)
         history = decode(told.payload, History)
         if isinstance(history, Malformed):
@@ -442,14 +442,14 @@ class Attempts:
         key = session_key(self._agent_id, order)
         for _ in range(DELETE_TRIES):
             deleted = await connection.call("sessions.delete", {"key": key}, timeout_ms=CALL_MS)
-            if not isinstance(deleted, Refused):
+            if not isinstance(deleted, GatewayRefused):
                 break
             # Refused while a run is just being admitted; then it has arrived after all.
             seen = await self._session(connection, order)
             if isinstance(seen, Running) and not even_running:
                 return Definite(seen)
             await asyncio.sleep(DELETE_AGAIN_S)
-        if not isinstance(deleted, Result):
+        if not isinstance(deleted, GatewayResult):
             return unanswered(deleted)
         seen = await self._session(connection, order)
         if isinstance(seen, Running):
@@ -492,7 +492,7 @@ class Attempts:
             {"runId": order.run_id, "timeoutMs": wait_ms},
             timeout_ms=wait_ms + CALL_MS,
         )
-        if not isinstance(reply, Result) or about_another(reply, order.run_id) is not None:
+        if not isinstance(reply, GatewayResult) or about_another(reply, order.run_id) is not None:
             return None
         return waited_outcome(reply.payload)
 

@@ -1,8 +1,8 @@
 """One authenticated connection to a gateway: requests with answers, answers with results.
 
-Nothing here raises for what gateways and networks do. A request ends in :class:`Result`,
-:class:`Refused` or :class:`Lost`; the connection never reconnects itself, and nothing is ever sent
-twice.
+Nothing here raises for what gateways and networks do. A request ends in :class:`GatewayResult`,
+:class:`GatewayRefused` or :class:`Lost`; the connection never reconnects itself, and nothing is
+ever sent twice.
 """
 
 import asyncio
@@ -53,13 +53,13 @@ MIN_SILENCE_MS, MAX_SILENCE_MS = 15_000, 120_000
 """Bounds of that silence, whatever interval the gateway announces."""
 
 
-class Result(msgspec.Struct, frozen=True):
+class GatewayResult(msgspec.Struct, frozen=True):
     """The gateway did what was asked; ``payload`` is still undecoded."""
 
     payload: msgspec.Raw
 
 
-class Refused(msgspec.Struct, frozen=True):
+class GatewayRefused(msgspec.Struct, frozen=True):
     """The gateway answered that it will not, or that the run it was about failed."""
 
     error: ErrorShape
@@ -73,7 +73,7 @@ class Lost(msgspec.Struct, frozen=True):
     detail: Untrusted = NOTHING_SAID
 
 
-Reply = Result | Refused | Lost
+Reply = GatewayResult | GatewayRefused | Lost
 
 
 class _Pending:
@@ -190,13 +190,13 @@ class Connection:
         method, params = question.method, question.params
         reply = await self._ask(request_id, pending, method, params, extra, CONNECT_TIMEOUT_MS)
         match reply:
-            case Refused(error=error):
+            case GatewayRefused(error=error):
                 return error
             case Lost(reason=LostReason.TIMEOUT | LostReason.HUNG, detail=detail):
                 return GatewayFailure(kind=FailureKind.GATEWAY_HUNG, detail=detail)
             case Lost(detail=detail):
                 return GatewayFailure(kind=FailureKind.GATEWAY_DOWN, detail=detail)
-            case Result():
+            case GatewayResult():
                 taken = words_of(f"it took a {method} request that means nothing")
                 return GatewayFailure(kind=FailureKind.BAD_ANSWER, detail=taken)
 
@@ -289,9 +289,9 @@ class Connection:
         pending = self._pending.get(frame.id)
         if frame.type != "res" or pending is None:
             return
-        reply: Reply = Result(frame.payload)
+        reply: Reply = GatewayResult(frame.payload)
         if not frame.ok:
-            reply = Refused(frame.error or ErrorShape(), frame.payload)
+            reply = GatewayRefused(frame.error or ErrorShape(), frame.payload)
         last = pending.result is None or pending.answer.done() or not frame.ok
         pending.resolve(reply, last=last)
         if last:

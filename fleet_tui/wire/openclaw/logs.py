@@ -18,7 +18,7 @@ from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.framing import frame_line
 from fleet_tui.wire.levels import read_level
 from fleet_tui.wire.numbers import count
-from fleet_tui.wire.openclaw.connection import Result
+from fleet_tui.wire.openclaw.connection import GatewayResult
 from fleet_tui.wire.openclaw.connector import Connector
 from fleet_tui.wire.openclaw.dial import GatewayFailure
 from fleet_tui.wire.openclaw.frames import Malformed, decode
@@ -170,7 +170,7 @@ class LogTail:
         if self._cursor is not None:
             params = {"cursor": self._cursor, "limit": MAX_LINES, "maxBytes": MAX_BYTES}
         reply = await connection.call("logs.tail", params, timeout_ms=CALL_MS)
-        if not isinstance(reply, Result):
+        if not isinstance(reply, GatewayResult):
             return None
         tail = decode(reply.payload, Tail)
         if isinstance(tail, Malformed) or count(tail.cursor) is None:

@@ -28,7 +28,13 @@ from fleet_tui.core.text.untrusted import NOTHING_SAID
 from fleet_tui.wire.openclaw import readiness
 from fleet_tui.wire.openclaw.agents_list import look_for
 from fleet_tui.wire.openclaw.attempt import Attempts, RunsByAttempts
-from fleet_tui.wire.openclaw.connection import Connection, Lost, Refused, Reply, Result
+from fleet_tui.wire.openclaw.connection import (
+    Connection,
+    GatewayRefused,
+    GatewayResult,
+    Lost,
+    Reply,
+)
 from fleet_tui.wire.openclaw.connector import Connector
 from fleet_tui.wire.openclaw.dial import Dial, GatewayFailure
 from fleet_tui.wire.openclaw.dialect import lacks_method
@@ -330,7 +336,7 @@ class OpenClawPort(RunsByAttempts):
 def _is_there(reply: Reply) -> bool:
     """Whether a method may be asked for again. Only a release that has none is not: any other
     refusal may pass."""
-    return not (isinstance(reply, Refused) and lacks_method(reply.error))
+    return not (isinstance(reply, GatewayRefused) and lacks_method(reply.error))
 
 
 def parsed(
@@ -339,10 +345,10 @@ def parsed(
     """What an answer holds, or why no work should be given; None where it tells nothing that can be
     used this time. Vitals in another form, or none, keep nobody from working."""
     match reply:
-        case Result(payload=payload):
+        case GatewayResult(payload=payload):
             found = parse(payload)
             return None if isinstance(found, Malformed) else found
-        case Refused(error=error):
+        case GatewayRefused(error=error):
             refused = refusal(error)
             return None if refused.kind is FailureKind.BAD_ANSWER else refused
         case Lost(reason=LostReason.TIMEOUT, detail=detail):

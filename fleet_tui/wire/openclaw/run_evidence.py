@@ -28,7 +28,7 @@ from fleet_tui.core.tasks.evidence import (
     microusd,
 )
 from fleet_tui.wire.numbers import count
-from fleet_tui.wire.openclaw.connection import Lost, Refused, Reply, Result
+from fleet_tui.wire.openclaw.connection import GatewayRefused, GatewayResult, Lost, Reply
 from fleet_tui.wire.openclaw.dial import GatewayFailure
 from fleet_tui.wire.openclaw.frames import Accepted, ErrorDetails, Malformed, decode, name_of
 from fleet_tui.wire.words import words_of
@@ -163,22 +163,22 @@ def _lost_as(kind: FailureKind) -> LostReason:
             assert_never(kind)
 
 
-def unanswered(reply: Refused | Lost | Malformed) -> Unknown:
+def unanswered(reply: GatewayRefused | Lost | Malformed) -> Unknown:
     """A question that was asked and not answered in a way that can be used."""
     match reply:
         case Lost(reason=reason, detail=detail):
             return Unknown(reason, detail)
-        case Refused(error=error):
+        case GatewayRefused(error=error):
             return Unknown(LostReason.REFUSED, words_of(f"{error.code}: {error.message}"))
         case Malformed(problem=problem):
             return Unknown(LostReason.BAD_ANSWER, words_of(problem))
 
 
-def no_cancel(reply: Refused | Lost) -> Unknown:
+def no_cancel(reply: GatewayRefused | Lost) -> Unknown:
     """A cancel that was not taken. A gateway that drains refuses it together with every other
     question, and its runs go on."""
     lost = unanswered(reply)
-    if isinstance(reply, Refused):
+    if isinstance(reply, GatewayRefused):
         details = decode(reply.error.details, ErrorDetails)
         reason = details.reason if isinstance(details, ErrorDetails) else ""
         if reason.startswith("gateway-"):
@@ -200,7 +200,7 @@ def about_another(reply: Reply, run_id: str) -> Unknown | None:
 def start_answer(reply: Reply, boot_id: str) -> Definite[Started | NotStarted] | Unknown:
     """What the first answer of ``agent`` proves. A refusal there comes before any work."""
     match reply:
-        case Result(payload=payload):
+        case GatewayResult(payload=payload):
             accepted = decode(payload, Accepted)
             if isinstance(accepted, Malformed):
                 return unanswered(accepted)
@@ -208,13 +208,13 @@ def start_answer(reply: Reply, boot_id: str) -> Definite[Started | NotStarted] |
                 strange = words_of(f"status {accepted.status[:40]!r}")
                 return Unknown(LostReason.BAD_ANSWER, strange)
             return Definite(Started(boot_id=boot_id, already=accepted.status != "accepted"))
-        case Refused():
+        case GatewayRefused():
             return Definite(refused_start(reply))
         case Lost():
             return unanswered(reply)
 
 
-def refused_start(refused: Refused) -> NotStarted:
+def refused_start(refused: GatewayRefused) -> NotStarted:
     """A start the gateway refused. Another agent may take it, also where this one calls the request
     invalid: it may know fewer methods and keys than others, or no agent of that id."""
     error = refused.error
@@ -233,7 +233,7 @@ def _word(code: str) -> str:
 
 
 def final_outcome(
-    reply: Result | Refused,
+    reply: GatewayResult | GatewayRefused,
 ) -> Definite[Finished | Stopped | NotStarted] | Unknown:
     """How a run ended, from the last answer of ``agent``.
 
@@ -242,7 +242,7 @@ def final_outcome(
     goes on with it. What waits in the lane still gets its turn. Any other refusal, of a gateway
     that stops for instance, says nothing about the run.
     """
-    if isinstance(reply, Refused):
+    if isinstance(reply, GatewayRefused):
         told = decode(reply.payload, _RunEnd)
         if isinstance(told, Malformed) or told.status != "error":
             return unanswered(reply)

@@ -10,7 +10,7 @@ import msgspec
 
 from fleet_tui.core.ids import RunId, TaskId, split_run_id
 from fleet_tui.core.tasks.evidence import RunOrder
-from fleet_tui.wire.openclaw.connection import Connection, Result
+from fleet_tui.wire.openclaw.connection import Connection, GatewayResult
 from fleet_tui.wire.openclaw.frames import Malformed, decode
 from fleet_tui.wire.port import KeptRuns
 
@@ -73,7 +73,7 @@ async def kept(connection: Connection, agent_id: str, skip: int) -> KeptRuns | N
         "offset": skip,
     }
     reply = await connection.call(LIST, asked, timeout_ms=LIST_MS)
-    told = decode(reply.payload, _Sessions) if isinstance(reply, Result) else None
+    told = decode(reply.payload, _Sessions) if isinstance(reply, GatewayResult) else None
     if told is None or isinstance(told, Malformed):
         return None
     runs = (run_of(agent_id, one.key) for one in told.sessions if not one.has_active_run)

@@ -4,7 +4,7 @@ import msgspec
 
 from fleet_tui.core.tasks.evidence import Definite, LostReason, NotStarted, Started, Unknown
 from fleet_tui.core.text.untrusted import Untrusted
-from fleet_tui.wire.openclaw.connection import Lost, Refused, Reply, Result
+from fleet_tui.wire.openclaw.connection import GatewayRefused, GatewayResult, Lost, Reply
 from fleet_tui.wire.openclaw.dialect import Dialect
 from fleet_tui.wire.openclaw.frames import Created, Malformed, decode
 from fleet_tui.wire.openclaw.run_evidence import refused_start
@@ -48,11 +48,11 @@ def is_accepted(answer: StartAnswer) -> bool:
 def created(reply: Reply) -> Created | NotStarted:
     """The attempt's session, or why there is none: the run itself has not been asked for yet."""
     match reply:
-        case Refused():
+        case GatewayRefused():
             return refused_start(reply)
         case Lost(reason=reason, detail=detail):
             return NotStarted(reason=reason.value, detail=detail)
-        case Result(payload=payload):
+        case GatewayResult(payload=payload):
             session = decode(payload, Created)
             if isinstance(session, Malformed):
                 return NotStarted(reason="bad-answer", detail=words_of(session.problem))

@@ -147,7 +147,7 @@ class LedgerRow(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         return self.updated_at is not None and self.updated_at < booted_at_ms
 
 
-class Ledger(msgspec.Struct, frozen=True, kw_only=True):
+class TaskLedger(msgspec.Struct, frozen=True, kw_only=True):
     """Answer of ``tasks.list``, newest first."""
 
     tasks: list[LedgerRow] = []
@@ -160,12 +160,12 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
         """The run id of a run that works or waits in a lane, if there is one."""
         return next((r.run_id for r in self.tasks if r.status in AT_WORK), None)
 
-    def as_of(self, booted_at_ms: float | None) -> "Ledger":
+    def as_of(self, booted_at_ms: float | None) -> "TaskLedger":
         """The ledger, with what ran in a process that is gone as lost. Up to 2026.7 a gateway that
         was killed leaves such rows as they were; later ones cancel them as they start."""
         if booted_at_ms is None:
             return self
-        return Ledger(
+        return TaskLedger(
             tasks=[
                 replace(row, status="lost")
                 if row.status in AT_WORK and row.is_from_before(booted_at_ms)
@@ -175,7 +175,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def about_another_session(history: History, ledger: Ledger, key: str) -> str | None:
+def about_another_session(history: History, ledger: TaskLedger, key: str) -> str | None:
     """The session that a gateway told of where it was asked about ``key``; None where it named no
     other one. Gateways fold the case of keys."""
     told = (history.session_key, *(row.session_key for row in ledger.tasks))
@@ -198,7 +198,7 @@ class SessionState(Enum):
 
 
 def session_state(
-    history: History, ledger: Ledger, run_id: str
+    history: History, ledger: TaskLedger, run_id: str
 ) -> Running | Finished | Died | Stopped | SessionState:
     """Where the attempt ``run_id`` stands; ``ledger`` was read before ``history``."""
     info = history.session_info
@@ -271,7 +271,7 @@ def _ended_in_ledger(history: History, row: str | None, run_id: str) -> Finished
             return None
 
 
-def _removed(ledger: Ledger, run_id: str) -> Running | Finished | Stopped | SessionState:
+def _removed(ledger: TaskLedger, run_id: str) -> Running | Finished | Stopped | SessionState:
     """What the ledger keeps of a session that was deleted: how it ended, not what it said."""
     last = ledger.tasks[0]
     match last.status:

@@ -197,7 +197,7 @@ _NOT_OURS = re.compile(rb"[^ -~]")
 """The wrapper's words are plain ASCII; they end up in reasons, which are taken for our own."""
 
 
-class Reply(msgspec.Struct, frozen=True):
+class WrapperReply(msgspec.Struct, frozen=True):
     """A complete answer of the wrapper."""
 
     state: tuple[str, ...]
@@ -224,7 +224,7 @@ class _Wrong(Exception):
     """What is wrong with an answer, in words."""
 
 
-def read_reply(result: Definite[Completed] | Unknown) -> Reply | Unknown:
+def read_reply(result: Definite[Completed] | Unknown) -> WrapperReply | Unknown:
     """The wrapper's answer, or Unknown with what is wrong with it for anything but a whole one."""
     if isinstance(result, Unknown):
         return result
@@ -256,7 +256,7 @@ def _not_the_script(ran: Completed) -> str:
     return f"{did} but printed: {end_of(said, LOOK_BACK_BYTES)[-MAX_SAID_CHARS:]}"
 
 
-def _parse(output: bytes, at: int) -> Reply:
+def _parse(output: bytes, at: int) -> WrapperReply:
     words: dict[str, tuple[str, ...]] = {}
     many: dict[str, list[str]] = {name: [] for name in _MANY}
     blobs: dict[str, bytes] = {}
@@ -313,14 +313,14 @@ def _blob(rest: str) -> tuple[str, int]:
 
 def _whole(
     words: dict[str, tuple[str, ...]], many: dict[str, list[str]], blobs: dict[str, bytes]
-) -> Reply:
+) -> WrapperReply:
     """The answer, if its parts belong together."""
     state = words.get("state")
     if not state:
         raise _Wrong("it does not say how things stand")
     words |= {name: tuple(many[name]) for name in ("gone", "kept") if many.get(name)}
     cannot = tuple((code, said) for code, _, said in (c.partition(" ") for c in many["cannot"]))
-    reply = Reply(state, words, blobs, cannot)
+    reply = WrapperReply(state, words, blobs, cannot)
     if strange := blobs.keys() - _BELONGS.get(state[0], frozenset()):
         raise _Wrong(f"{min(strange)} does not belong to {state[0]}")
     if "suspended" in words and state[0] != "running":
@@ -335,7 +335,7 @@ def _whole(
     return reply
 
 
-def _check_end(reply: Reply) -> None:
+def _check_end(reply: WrapperReply) -> None:
     """Whether what a run printed is what was counted and hashed when it ended."""
     _, status, took, size, digest = reply.state
     if reply.words.get("ended") == ("signal",) and not 1 <= int(status) - 128 <= MAX_SIGNAL:
@@ -353,7 +353,7 @@ def _check_end(reply: Reply) -> None:
         raise _Wrong("the output does not have the SHA-256 that it says")
 
 
-def cannot_work(reply: Reply) -> tuple[str, str] | None:
+def cannot_work(reply: WrapperReply) -> tuple[str, str] | None:
     """Why the host can hold no run, in our words and in those of its tools, which may be empty and
     are not to be trusted; None if it can."""
     tools = [said for code, said in reply.cannot if code == "tool"]
@@ -366,7 +366,7 @@ def cannot_work(reply: Reply) -> tuple[str, str] | None:
     return None
 
 
-def no_program(reply: Reply, program: str) -> str:
+def no_program(reply: WrapperReply, program: str) -> str:
     """Why a program cannot be executed, as a sentence about it."""
     code, *told = reply.words.get("why", ("absent",))
     if code == "absent" and "/" not in program:
@@ -382,7 +382,7 @@ def no_program(reply: Reply, program: str) -> str:
 
 
 def inspection_of(
-    reply: Reply,
+    reply: WrapperReply,
 ) -> Definite[Running | Finished | Died | Stopped | NotStarted] | Unknown:
     """What a reply proves about its run."""
     match reply.state:
@@ -407,7 +407,7 @@ def inspection_of(
             return unclear(reply)
 
 
-def unclear(reply: Reply) -> Unknown:
+def unclear(reply: WrapperReply) -> Unknown:
     """An answer that says nothing about a run, in words."""
     match reply.state:
         case ("failed", "no-owner"):
@@ -426,7 +426,7 @@ def refusal_words(reason: str) -> str:
     return not_started_words(reason)
 
 
-def _finished(reply: Reply, status: int, took: str, size: str, digest: str) -> Finished:
+def _finished(reply: WrapperReply, status: int, took: str, size: str, digest: str) -> Finished:
     output = reply.blobs.get("out", b"")
     text = output.decode("utf-8", "backslashreplace")
     lost = "output" in reply.words
@@ -450,7 +450,7 @@ def _finished(reply: Reply, status: int, took: str, size: str, digest: str) -> F
     )
 
 
-def read_checkpoint(reply: Reply) -> Checkpoint | None:
+def read_checkpoint(reply: WrapperReply) -> Checkpoint | None:
     """What the program left to continue from; None for what is no whole, plain text."""
     data = reply.blobs.get("checkpoint", b"")
     digest = hashlib.sha256(data).hexdigest()

@@ -9,7 +9,7 @@ from fleet_tui.core.fleet import CommandAgent
 from fleet_tui.core.ids import AgentName, HostName
 from fleet_tui.wire.numbers import count, percent_used, written_count
 from fleet_tui.wire.programs.program import ProgramPort
-from fleet_tui.wire.programs.wrapper import Reply, RunDirectory
+from fleet_tui.wire.programs.wrapper import RunDirectory, WrapperReply
 from fleet_tui.wire.secrets import Connect
 from fleet_tui.wire.shell import Shell
 from fleet_tui.wire.ssh.failures import SshFailure
@@ -107,7 +107,7 @@ class CommandPort(ProgramPort):
             return found
         return self._reading(found, asked_at_ms, latency_ms)
 
-    def _reading(self, reply: Reply, asked_at_ms: int, latency_ms: float) -> VitalsReading:
+    def _reading(self, reply: WrapperReply, asked_at_ms: int, latency_ms: float) -> VitalsReading:
         host_ms, disk_kb = reply.number("time"), reply.number("disk")
         return VitalsReading(
             agent=self._agent,

@@ -13,7 +13,7 @@ from fleet_tui.core.fleet import CommandAgent, LocalAgent
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.tasks.evidence import LostReason, Unknown
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
-from fleet_tui.wire.programs.answers import CANNOT, Reply, cannot_work, no_program
+from fleet_tui.wire.programs.answers import CANNOT, WrapperReply, cannot_work, no_program
 from fleet_tui.wire.programs.wrapper import RunWrapper, told_full
 from fleet_tui.wire.shell import ChannelFailure, Shell
 from fleet_tui.wire.words import words_of
@@ -95,7 +95,7 @@ class Fitness:
             cause=cause,
         )
 
-    async def probe(self, shell: Shell) -> Reply | ProbeFailure:
+    async def probe(self, shell: Shell) -> WrapperReply | ProbeFailure:
         """One probe: the host's vitals, or why it takes no work."""
         due = self.is_due(shell)
         found = await self._wrapper.probe(shell, timeout_ms=self._timeout_ms, rehearse=due)
@@ -109,15 +109,15 @@ class Fitness:
                 return self.failure(kind, detail)
             case Unknown(reason=reason, detail=detail):
                 return self.failure(_failed_as(reason), detail)
-            case Reply(state=("ok",)) if (full := told_full(found)) is not None:
+            case WrapperReply(state=("ok",)) if (full := told_full(found)) is not None:
                 # Whatever could not be done there may have failed for want of room.
                 return self.failure(FailureKind.DISK_FULL, full)
-            case Reply(state=("ok",) | ("missing",) | ("refused", "no-run-dir")):
+            case WrapperReply(state=("ok",) | ("missing",) | ("refused", "no-run-dir")):
                 self._note(found, due)
-            case Reply(state=("stale", epoch)):
+            case WrapperReply(state=("stale", epoch)):
                 told = f"a newer engine (epoch {epoch}) uses {self._spec.run_dir}"
                 return self.failure(FailureKind.BAD_ANSWER, words_of(told))
-            case Reply():
+            case WrapperReply():
                 told = "its host's answer does not fit the question"
                 return self.failure(FailureKind.BAD_ANSWER, words_of(told))
         if (unfit := self.unfit()) is not None:
@@ -127,7 +127,7 @@ class Fitness:
             return self.failure(FailureKind.COMMAND_MISSING, why)
         return found
 
-    def _note(self, found: Reply, due: bool) -> None:
+    def _note(self, found: WrapperReply, due: bool) -> None:
         if not due and not found.cannot:
             return
         unfit = cannot_work(found)
@@ -148,9 +148,9 @@ class Fitness:
         )
 
 
-def _ran(found: Reply | Unknown | ChannelFailure) -> bool | None:
+def _ran(found: WrapperReply | Unknown | ChannelFailure) -> bool | None:
     match found:
-        case Reply():
+        case WrapperReply():
             return True
         case ChannelFailure() | Unknown(reason=LostReason.BAD_ANSWER):
             return False

@@ -70,7 +70,7 @@ from fleet_tui.wire.programs.answers import (
     NOTHING_LEFT,
     PROTOCOL,
     TEXT_BYTES,
-    Reply,
+    WrapperReply,
     failure_word,
     inspection_of,
     read_checkpoint,
@@ -87,9 +87,9 @@ __all__ = [
     "PROTOCOL",
     "TEXT_BYTES",
     "Program",
-    "Reply",
     "RunDirectory",
     "RunWrapper",
+    "WrapperReply",
     "failure_word",
     "inspection_of",
     "read_checkpoint",
@@ -114,7 +114,7 @@ def disk_full(free_kb: float) -> Untrusted | None:
     return words_of(f"{free_kb / 1024:.0f} MiB free, new runs need {LEAST_FREE_KB // 1024}")
 
 
-def told_full(reply: Reply) -> Untrusted | None:
+def told_full(reply: WrapperReply) -> Untrusted | None:
     """The same of what a probe told."""
     free_kb = reply.number("disk")
     return None if free_kb is None else disk_full(free_kb)
@@ -297,19 +297,19 @@ class RunWrapper:
         if isinstance(result, ChannelFailure):
             return Definite(NotStarted(reason=result.kind.value, detail=result.detail))
         match self._read(result):
-            case Reply(state=("refused", reason), words=words):
+            case WrapperReply(state=("refused", reason), words=words):
                 return Definite(NotStarted(reason=reason, fenced="buried" in words))
-            case Reply(state=("stale", *_)):
+            case WrapperReply(state=("stale", *_)):
                 return Definite(NotStarted(reason="stale-epoch"))
-            case Reply(state=("fenced",)):
+            case WrapperReply(state=("fenced",)):
                 return Definite(FENCED)
-            case Reply(state=("lost",)):
+            case WrapperReply(state=("lost",)):
                 return NOTHING_LEFT
-            case Reply(state=("running" | "done" | "stopped" | "dead", *_), words=words):
+            case WrapperReply(state=("running" | "done" | "stopped" | "dead", *_), words=words):
                 self._directory.seen.add(order.run_id)
                 boot = words.get("boot", (None,))[0]
                 return Definite(Started(boot_id=boot, already="exists" in words))
-            case Reply() as reply:
+            case WrapperReply() as reply:
                 return unclear(reply)
             case Unknown() as unknown:
                 return unknown
@@ -345,15 +345,15 @@ class RunWrapper:
                 return NotStarted(reason=kind.value, detail=detail)
             case Unknown(reason=reason, detail=detail):
                 return NotStarted(reason=reason.value, detail=detail)
-            case Reply(state=("stale", *_)):
+            case WrapperReply(state=("stale", *_)):
                 return NotStarted(reason="stale-epoch")
-            case Reply(state=("refused", reason)):
+            case WrapperReply(state=("refused", reason)):
                 return NotStarted(reason=reason)
-            case Reply(words=words) if "epoch" in words:
+            case WrapperReply(words=words) if "epoch" in words:
                 return None
-            case Reply() if told_full(reply) is not None:
+            case WrapperReply() if told_full(reply) is not None:
                 return NotStarted(reason="disk-full")
-            case Reply():
+            case WrapperReply():
                 return NotStarted(reason="run-dir-not-writable")
 
     @property
@@ -363,7 +363,7 @@ class RunWrapper:
 
     async def probe(
         self, shell: Shell, *, timeout_ms: int, rehearse: bool = False
-    ) -> Reply | Unknown | ChannelFailure:
+    ) -> WrapperReply | Unknown | ChannelFailure:
         """The host's vitals and whether the program is there: words boot, time, disk, load …
 
         ``rehearse`` also tries there whatever a run will need; see :func:`cannot_work`.
@@ -397,7 +397,7 @@ class RunWrapper:
         )
         reply = None if isinstance(result, ChannelFailure) else self._read(result)
         match reply:
-            case Reply(state=("kept", count), words=words):
+            case WrapperReply(state=("kept", count), words=words):
                 runs = [RunId(name) for name in words.get("kept", ())]
                 return KeptRuns(runs, skip + int(count) if int(count) == KEPT_LIMIT else None)
             case _:  # it could not be asked, or answered something else
@@ -425,10 +425,10 @@ class RunWrapper:
                 self._directory.forget(order.run_id)
         return fact
 
-    def _read(self, result: Definite[Completed] | Unknown) -> Reply | Unknown:
+    def _read(self, result: Definite[Completed] | Unknown) -> WrapperReply | Unknown:
         """As read_reply; takes note of what the run directory has seen."""
         reply = read_reply(result)
-        if isinstance(reply, Reply) and (told := reply.words.get("epoch", ())):
+        if isinstance(reply, WrapperReply) and (told := reply.words.get("epoch", ())):
             self._directory.told(*map(int, told))
         return reply
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import asyncssh
 
-from fleet_tui.core.ssh.config import Complaint, Reader, Refusal, Resolved
+from fleet_tui.core.ssh.config import Complaint, ConfigRefusal, Reader, Resolved
 
 _TEXTS = (
     "BindAddress",
@@ -31,7 +31,7 @@ _FAMILIES = {socket.AF_INET: "inet", socket.AF_INET6: "inet6"}
 
 def resolved_by_asyncssh(
     file: str, address: str, user: str | None, port: int | None
-) -> Resolved | Refusal:
+) -> Resolved | ConfigRefusal:
     """Read a file for one host. Blocks: not for an event loop."""
     is_there = os.access(file, os.R_OK) and Path(file).is_file()
     given: dict[str, object] = {"host": address}
@@ -60,8 +60,8 @@ def resolved_by_asyncssh(
     )
 
 
-def _refusal(words: str) -> Refusal:
-    return Refusal((Complaint(words),), Reader.ASYNCSSH)
+def _refusal(words: str) -> ConfigRefusal:
+    return ConfigRefusal((Complaint(words),), Reader.ASYNCSSH)
 
 
 def _said(config: "asyncssh.config.SSHConfig") -> dict[str, tuple[str, ...]]:

@@ -8,7 +8,7 @@ from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.wire.ssh.failures import LocalSetupError
 from fleet_tui.wire.ssh.known_hosts import (
     OF_STRINGS,
-    Line,
+    KnownHostsLine,
     OddLine,
     read_known_hosts,
     read_revoked,
@@ -30,7 +30,7 @@ def load_known_hosts(hosts: asyncssh.SSHKnownHosts, path: Path) -> None:
                 continue
 
 
-def _load_closing(hosts: asyncssh.SSHKnownHosts, path: Path, line: Line) -> None:
+def _load_closing(hosts: asyncssh.SSHKnownHosts, path: Path, line: KnownHostsLine) -> None:
     """asyncssh passes over keys that it cannot read: a revocation would be lost without a word."""
     try:
         _, _, key = line.text.split(None, 2)
@@ -48,4 +48,4 @@ def load_revoked(hosts: asyncssh.SSHKnownHosts, path: Path) -> None:
     if odd is not None:
         raise LocalSetupError(FailureKind.SSH_PROTOCOL, f"RevokedHostKeys {odd}")
     for number, key in enumerate(keys, 1):
-        _load_closing(hosts, path, Line(number, f"@revoked * {key}", closes=True))
+        _load_closing(hosts, path, KnownHostsLine(number, f"@revoked * {key}", closes=True))

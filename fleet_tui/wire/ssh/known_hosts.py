@@ -50,7 +50,7 @@ class OddLine(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.place}: {self.why}"
 
 
-class Line(msgspec.Struct, frozen=True):
+class KnownHostsLine(msgspec.Struct, frozen=True):
     """An entry, without its comment."""
 
     number: int
@@ -88,7 +88,7 @@ def _read(path: Path) -> bytes:
     return b"" if str(path) == os.devnull else read_regular(path)
 
 
-def read_known_hosts(path: Path) -> Iterator[Line | OddLine]:
+def read_known_hosts(path: Path) -> Iterator[KnownHostsLine | OddLine]:
     """Every entry of a file and every line that is none. A file that is not there has no lines."""
     try:
         text = _read(path).decode("utf-8", "surrogateescape")
@@ -109,7 +109,7 @@ def read_known_hosts(path: Path) -> Iterator[Line | OddLine]:
         else:
             # asyncssh does not know a key by a comment that is not ASCII, and takes more than ssh
             # does for the end of a line: a comment would become an entry.
-            yield Line(number, " ".join(words[: 4 if closes else 3]), closes)
+            yield KnownHostsLine(number, " ".join(words[: 4 if closes else 3]), closes)
 
 
 def read_revoked(path: Path) -> tuple[tuple[str, ...], OddLine | None]:

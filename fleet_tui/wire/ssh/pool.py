@@ -16,7 +16,7 @@ from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.backoff import Backoff
 from fleet_tui.core.fleet import HostSpec
 from fleet_tui.core.ids import HostName
-from fleet_tui.core.ssh.config import Refusal, Resolved
+from fleet_tui.core.ssh.config import ConfigRefusal, Resolved
 from fleet_tui.core.ssh.ways import MAX_JUMPS, Hop
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.shell import ChannelFailure, Completed, RunResult
@@ -331,7 +331,7 @@ class SshPool:
         """Asked before every attempt, so that a corrected file helps without a restart; what has
         not changed is not read again. Raises LocalSetupError."""
         resolved = await self._resolver.resolve(state.spec)
-        if isinstance(resolved, Refusal):
+        if isinstance(resolved, ConfigRefusal):
             passing, lasting = FailureKind.SSH_UNREACHABLE, FailureKind.SSH_PROTOCOL
             kind = passing if resolved.is_passing else lasting
             raise LocalSetupError(kind, f"ssh_config: {resolved}")

@@ -18,9 +18,9 @@ import msgspec
 from fleet_tui.core.fleet import HostSpec
 from fleet_tui.core.ssh.config import (
     Complaint,
+    ConfigRefusal,
     ConfigText,
     Reader,
-    Refusal,
     Resolved,
     WithoutSsh,
     parse_refusal,
@@ -60,7 +60,7 @@ _NO_ADDRESS = "Could not resolve host "
 _NAMELESS = "localhost"
 """Stands for any host where all are told the same."""
 
-Answer = Resolved | Refusal
+Answer = Resolved | ConfigRefusal
 _Key = tuple[str, str | None, int | None]
 
 
@@ -157,7 +157,7 @@ class SshResolver:
         if self._files is files:
             if len(self._known) >= MAX_KNOWN:
                 self._known.clear()
-            passing = isinstance(answer, Refusal) and answer.is_passing
+            passing = isinstance(answer, ConfigRefusal) and answer.is_passing
             volatile = passing or files.text.changes_by_itself
             holds_s = VOLATILE_FOR_S if volatile else float("inf")
             self._known[key] = (self._clock() + holds_s, answer)
@@ -171,26 +171,26 @@ class SshResolver:
         arguments += ["--", address]
         output = await self._run_on(files, arguments)
         if (
-            isinstance(output, Refusal)
+            isinstance(output, ConfigRefusal)
             and not self.decides_networks
             and _TOO_OLD in str(output).lower()
             and any(map(asks_for_networks, files.text.lines))
         ):
             self.decides_networks = True
             output = await self._run_on(files, arguments)
-        if isinstance(output, Refusal) and _NO_COMMAND in str(output):
+        if isinstance(output, ConfigRefusal) and _NO_COMMAND in str(output):
             output = await self._run_on(files, ["-N", *arguments])
-        if isinstance(output, Refusal):
+        if isinstance(output, ConfigRefusal):
             return output
         usual = await self._what_is_usual()
-        if isinstance(usual, Refusal):
+        if isinstance(usual, ConfigRefusal):
             return usual
         try:
             return resolved_from(address, parse_settings(output), usual)
         except ValueError as error:
-            return Refusal((Complaint(str(error)),))
+            return ConfigRefusal((Complaint(str(error)),))
 
-    async def _run_on(self, files: ConfigFiles, arguments: Sequence[str]) -> bytes | Refusal:
+    async def _run_on(self, files: ConfigFiles, arguments: Sequence[str]) -> bytes | ConfigRefusal:
         """Point ssh at the operator's files, or at copies where it would not find or read them."""
         home = Path.home()
         if home == account_home() and not self.decides_networks:
@@ -198,7 +198,7 @@ class SshResolver:
             async with self._slots:
                 return await self._run([*where, *arguments])
         if (name := bad_permissions(files)) is not None and not self._config:
-            return Refusal((Complaint(f"Bad owner or permissions on {name}"),))
+            return ConfigRefusal((Complaint(f"Bad owner or permissions on {name}"),))
         with self._copied(files, home) as (copy, names):
             async with self._slots:
                 return await self._run(["-F", str(copy), *arguments], names)
@@ -223,22 +223,22 @@ class SshResolver:
                 if self._copies is copies:
                     self._copies = None
 
-    async def _what_is_usual(self) -> dict[str, tuple[str, ...]] | Refusal:
+    async def _what_is_usual(self) -> dict[str, tuple[str, ...]] | ConfigRefusal:
         """What this ssh says where no file says anything."""
         async with self._asking_usual:
             if self._usual is None:
                 output = await self._run(["-F", "none", "--", _NAMELESS])
-                if isinstance(output, Refusal):
+                if isinstance(output, ConfigRefusal):
                     return output
                 try:
                     self._usual = parse_settings(output)
                 except ValueError as error:
-                    return Refusal((Complaint(str(error)),))
+                    return ConfigRefusal((Complaint(str(error)),))
             return self._usual
 
     async def _run(
         self, arguments: Sequence[str], names: Mapping[str, str] | None = None
-    ) -> bytes | Refusal:
+    ) -> bytes | ConfigRefusal:
         """Run ``ssh -G``: its output, or its complaints."""
         assert self._program is not None
         try:
@@ -255,7 +255,7 @@ class SshResolver:
         finally:  # with whatever a Match exec has started
             await processes.end(process)
         if len(said) > MAX_OUTPUT_BYTES:
-            return Refusal((Complaint(f"ssh -G wrote more than {MAX_OUTPUT_BYTES} bytes"),))
+            return ConfigRefusal((Complaint(f"ssh -G wrote more than {MAX_OUTPUT_BYTES} bytes"),))
         assert process.returncode is not None
         if process.returncode < 0:
             return _passing(f"ssh -G was ended by signal {-process.returncode}")
@@ -284,8 +284,8 @@ class SshResolver:
         return read_config_files(user, home, None if self._config else SYSTEM_CONFIG)
 
 
-def _passing(why: str) -> Refusal:
-    return Refusal((Complaint(why),), is_passing=True)
+def _passing(why: str) -> ConfigRefusal:
+    return ConfigRefusal((Complaint(why),), is_passing=True)
 
 
 async def _read_both(process: asyncio.subprocess.Process) -> tuple[bytes, bytes]:

@@ -12,7 +12,7 @@ import msgspec
 
 from fleet_tui.core.fleet import HostSpec
 from fleet_tui.core.ids import HostName
-from fleet_tui.core.ssh.config import ConfigLine, ConfigText, Refusal, Resolved, WithoutSsh
+from fleet_tui.core.ssh.config import ConfigLine, ConfigRefusal, ConfigText, Resolved, WithoutSsh
 from fleet_tui.core.ssh.ways import MAX_JUMPS, Hop, judge_login, jump_chain, proxy_command
 from fleet_tui.wire.ssh.algorithms import missing
 from fleet_tui.wire.ssh.config_files import asks_for_networks
@@ -35,7 +35,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
     label: str
     spec: HostSpec
-    answer: Resolved | Refusal
+    answer: Resolved | ConfigRefusal
     unusable: tuple[tuple[str, str], ...] = ()
     """What fleet-tui cannot do though ssh can: the keyword and the reason."""
     doubtful: tuple[Doubt, ...] = ()
@@ -57,7 +57,7 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     """Lines that this ssh is too old for and that fleet-tui decides itself."""
 
     @property
-    def answers(self) -> dict[HostName, Resolved | Refusal]:
+    def answers(self) -> dict[HostName, Resolved | ConfigRefusal]:
         """By host of the fleet file."""
         return {each.spec.name: each.answer for each in self.asked}
 
@@ -120,9 +120,9 @@ def _odd_lines(asked: tuple[Asked, ...]) -> tuple[tuple[OddLine, tuple[str, ...]
 
 
 def _judged(
-    label: str, spec: HostSpec, answer: Resolved | Refusal, judge: KeyJudge
+    label: str, spec: HostSpec, answer: Resolved | ConfigRefusal, judge: KeyJudge
 ) -> tuple[Asked, tuple[Hop, ...]]:
-    if isinstance(answer, Refusal):
+    if isinstance(answer, ConfigRefusal):
         return Asked(label=label, spec=spec, answer=answer), ()
     unusable = [
         (keyword, f"fleet-tui has none of {', '.join(names)}")

@@ -23,7 +23,7 @@ from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.reason_words import pending_words
 from fleet_tui.core.routing.decision import Candidate, Pending, Rejection, RoutingDecision, Rule
 from fleet_tui.core.routing.record import DecisionRecord
-from fleet_tui.core.tasks.model import Hold, Task, TaskSpec
+from fleet_tui.core.tasks.model import HoldRecord, Task, TaskSpec
 from fleet_tui.core.text import words
 
 # Rules whose ``wanted`` says it all have no word of their own.
@@ -46,7 +46,7 @@ def waiting_words(pending: Pending) -> str:
     return short(pending.detail or pending_words(pending.code))
 
 
-def held_words(hold: Hold) -> str:
+def held_words(hold: HoldRecord) -> str:
     """``held by ops: wait for the migration``."""
     return short(f"held by {hold.by}{': ' if hold.reason else ''}{hold.reason}")
 

@@ -19,7 +19,7 @@ from fleet_tui.console.terminal.keystrokes import TOO_FAST, is_by_hand
 from fleet_tui.console.text.cells import Cell, Line, Tone
 from fleet_tui.console.text.fit import fit
 from fleet_tui.console.views.submit.typed import (
-    Problem,
+    BadField,
     Typed,
     check,
     command,
@@ -237,7 +237,7 @@ class SubmitScreen(FleetScreen):
         """It was taken: open its page."""
         self.console.go(Place("task", reply.task or task))
 
-    def _show_problems(self, problems: tuple[Problem, ...]) -> None:
+    def _show_problems(self, problems: tuple[BadField, ...]) -> None:
         """All at their fields; the focus goes to the first."""
         by_field = {problem.field: problem.text for problem in reversed(problems)}
         for line in self.query(FieldLine):

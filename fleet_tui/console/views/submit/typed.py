@@ -42,7 +42,7 @@ class Typed(msgspec.Struct, frozen=True, kw_only=True):
     labels: str = ""
 
 
-class Problem(msgspec.Struct, frozen=True):
+class BadField(msgspec.Struct, frozen=True):
     """What is wrong with a field. ``field`` is one of Typed's."""
 
     field: str
@@ -52,7 +52,7 @@ class Problem(msgspec.Struct, frozen=True):
 LISTS = re.compile(r"[\s,]+")
 
 
-def check(typed: Typed, fleet: FleetSpec) -> TaskSpec | tuple[Problem, ...]:
+def check(typed: Typed, fleet: FleetSpec) -> TaskSpec | tuple[BadField, ...]:
     """The task that was typed, or everything that is wrong with it."""
     problems = [
         *_payload_problems(typed.payload),
@@ -65,14 +65,14 @@ def check(typed: Typed, fleet: FleetSpec) -> TaskSpec | tuple[Problem, ...]:
     ]
     priority = parse_priority(typed.priority)
     if priority is None:
-        problems.append(Problem("priority", "one of P0 P1 P2 P3; P0 is the most urgent"))
+        problems.append(BadField("priority", "one of P0 P1 P2 P3; P0 is the most urgent"))
     task_class = parse_class(typed.task_class)
     if task_class is None:
-        problems.append(Problem("task_class", f"one of {' '.join(c.value for c in TaskClass)}"))
+        problems.append(BadField("task_class", f"one of {' '.join(c.value for c in TaskClass)}"))
     labels = parse_labels(typed.labels)
-    if isinstance(labels, Problem):
+    if isinstance(labels, BadField):
         problems.append(labels)
-    if problems or priority is None or task_class is None or isinstance(labels, Problem):
+    if problems or priority is None or task_class is None or isinstance(labels, BadField):
         return tuple(problems)
     return TaskSpec(
         payload=Untrusted(typed.payload),
@@ -134,18 +134,18 @@ def parse_class(text: str) -> TaskClass | None:
     return TaskClass(word) if word in {c.value for c in TaskClass} else None
 
 
-def parse_labels(text: str) -> dict[str, str] | Problem:
+def parse_labels(text: str) -> dict[str, str] | BadField:
     """``team=ops ticket=42`` as a mapping."""
     labels: dict[str, str] = {}
     for word in words_of(text):
         key, equals, value = word.partition("=")
         if not key or not equals:
-            return Problem("labels", f"{safe_line(word, 32)} is not key=value")
+            return BadField("labels", f"{safe_line(word, 32)} is not key=value")
         if len(word) > MAX_NAME_CHARS:
-            return Problem("labels", f"{safe_line(key, 32)} is longer than {MAX_NAME_CHARS}")
+            return BadField("labels", f"{safe_line(key, 32)} is longer than {MAX_NAME_CHARS}")
         labels[key] = value
     if len(labels) > MAX_LABELS:
-        return Problem("labels", f"{len(labels)} labels; at most {MAX_LABELS}")
+        return BadField("labels", f"{len(labels)} labels; at most {MAX_LABELS}")
     return labels
 
 
@@ -153,14 +153,14 @@ MAX_LOOKED_AT_CHARS = 20_000
 """How much of a text is looked at for secrets while it is typed."""
 
 
-class Note(NamedTuple):
+class PayloadNote(NamedTuple):
     """What the operator should know about a text before sending it."""
 
     text: str = ""
     warns: bool = False
 
 
-def payload_note(payload: str) -> Note:
+def payload_note(payload: str) -> PayloadNote:
     """What there is to know; empty when nothing."""
     octets = len(payload.encode(errors="replace"))
     lines = payload.count("\n") + 1
@@ -170,55 +170,55 @@ def payload_note(payload: str) -> Note:
         warnings.append(f"{plural(hidden, 'invisible or control character')} in it")
     if without_patterns(payload[:MAX_LOOKED_AT_CHARS])[1]:
         warnings.append("it looks as if there was a secret in it")
-    return Note(", ".join(parts + warnings), bool(warnings))
+    return PayloadNote(", ".join(parts + warnings), bool(warnings))
 
 
-def _payload_problems(payload: str) -> Iterable[Problem]:
+def _payload_problems(payload: str) -> Iterable[BadField]:
     if not payload.strip():
-        yield Problem("payload", "what should the agent do? The text is empty")
+        yield BadField("payload", "what should the agent do? The text is empty")
         return
     try:
         octets = len(payload.encode())
     except UnicodeEncodeError as error:
-        yield Problem("payload", f"character {error.start + 1} is not valid text")
+        yield BadField("payload", f"character {error.start + 1} is not valid text")
         return
     if octets > MAX_PAYLOAD_BYTES:
-        yield Problem("payload", f"{size(octets)}; at most {size(MAX_PAYLOAD_BYTES)} are allowed")
+        yield BadField("payload", f"{size(octets)}; at most {size(MAX_PAYLOAD_BYTES)} are allowed")
     if "\x00" in payload:
         at = payload.index("\x00") + 1
-        yield Problem("payload", f"a NUL character at position {at}; agents cannot take one")
+        yield BadField("payload", f"a NUL character at position {at}; agents cannot take one")
 
 
-def _named(field: str, text: str, known: Iterable[str]) -> Iterable[Problem]:
+def _named(field: str, text: str, known: Iterable[str]) -> Iterable[BadField]:
     """A name that the fleet file must know."""
     word = text.strip()
     names = sorted(known)
     if word and word not in names:
-        yield Problem(field, f"no {field} is called {safe_line(word, 32)}{_meant(word, names)}")
+        yield BadField(field, f"no {field} is called {safe_line(word, 32)}{_meant(word, names)}")
 
 
-def _needs_problems(text: str, fleet: FleetSpec) -> Iterable[Problem]:
+def _needs_problems(text: str, fleet: FleetSpec) -> Iterable[BadField]:
     known = sorted(names_of(fleet).capabilities)
     for word in words_of(text):
         if word not in known:
             said = f"no agent declares {safe_line(word, 32)}{_meant(word, known)}"
-            yield Problem("needs", said)
+            yield BadField("needs", said)
 
 
-def _region_problems(text: str, fleet: FleetSpec) -> Iterable[Problem]:
+def _region_problems(text: str, fleet: FleetSpec) -> Iterable[BadField]:
     known = sorted(names_of(fleet).regions)
     for word in words_of(text):
         if word not in known:
-            yield Problem("regions", f"no agent is in {safe_line(word, 32)}{_meant(word, known)}")
+            yield BadField("regions", f"no agent is in {safe_line(word, 32)}{_meant(word, known)}")
 
 
-def _word(field: str, text: str, known: Iterable[str] | None) -> Iterable[Problem]:
+def _word(field: str, text: str, known: Iterable[str] | None) -> Iterable[BadField]:
     """One word, and one of the known ones where they are all known."""
     word = text.strip()
     if LISTS.search(word):
-        yield Problem(field, f"one {field}, without spaces or commas")
+        yield BadField(field, f"one {field}, without spaces or commas")
     elif len(word) > MAX_NAME_CHARS:
-        yield Problem(field, f"longer than {MAX_NAME_CHARS} characters")
+        yield BadField(field, f"longer than {MAX_NAME_CHARS} characters")
     elif word and known is not None:
         yield from _named(field, word, known)
 
@@ -250,12 +250,12 @@ _OPTIONS = {
 _REPEATED = frozenset({"needs", "regions", "labels"})
 
 
-def parse_words(text: str) -> Typed | Problem:
+def parse_words(text: str) -> Typed | BadField:
     """``--pool gpu -- count the invoices`` as fields; what follows the options is the task."""
     try:
         words = shlex.split(text)
     except ValueError as error:
-        return Problem("payload", f"{str(error).lower()}: close the quotes")
+        return BadField("payload", f"{str(error).lower()}: close the quotes")
     fields: dict[str, str] = {}
     while words and words[0].startswith("--"):
         option, equals, value = words.pop(0).partition("=")
@@ -264,10 +264,10 @@ def parse_words(text: str) -> Typed | Problem:
         field = _OPTIONS.get(option)
         if field is None:
             known = _meant(option, sorted(_OPTIONS))
-            return Problem("payload", f"unknown option {safe_line(option, 32)}{known}")
+            return BadField("payload", f"unknown option {safe_line(option, 32)}{known}")
         if not equals:
             if not words:
-                return Problem(field, f"a value is missing after {option}")
+                return BadField(field, f"a value is missing after {option}")
             value = words.pop(0)
         if field in fields and field in _REPEATED:
             value = f"{fields[field]} {value}"

@@ -46,7 +46,7 @@ class Judgement(NamedTuple):
     reason: str
 
 
-class Option(NamedTuple):
+class VerdictOption(NamedTuple):
     """A verdict, in words, and what follows from it."""
 
     verdict: Verdict
@@ -55,16 +55,16 @@ class Option(NamedTuple):
 
 
 OPTIONS = (
-    Option(Verdict.RAN, "it ran", "succeeded; nothing runs again"),
-    Option(Verdict.DID_NOT_RUN, "it did not run", "queued again"),
-    Option(Verdict.RUN_AGAIN, "run it again", "queued again; may be done twice"),
+    VerdictOption(Verdict.RAN, "it ran", "succeeded; nothing runs again"),
+    VerdictOption(Verdict.DID_NOT_RUN, "it did not run", "queued again"),
+    VerdictOption(Verdict.RUN_AGAIN, "run it again", "queued again; may be done twice"),
 )
 
 
 _WORDS_WIDTH = max(len(option.words) for option in OPTIONS)
 
 
-def option_lines(option: Option, sign: str, tone: Tone, width: int) -> list[Line]:
+def option_lines(option: VerdictOption, sign: str, tone: Tone, width: int) -> list[Line]:
     """A verdict: a box with a sign, the words, what follows."""
     cells = (Cell(f" ({sign}) "), Cell(option.words, tone),
              Cell(" " * (_WORDS_WIDTH - len(option.words)) + f"  {option.follows}"))  # fmt: skip
@@ -90,7 +90,7 @@ def evidence_lines(
     return [*lines, *answer]
 
 
-class Options(Wrapped, can_focus=True):
+class VerdictOptions(Wrapped, can_focus=True):
     """The three verdicts; none is chosen at first."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -196,22 +196,22 @@ class VerdictCard(ModalScreen[Judgement | None]):
             yield OneLine((Cell(title, Tone.TITLE), Cell("  only you can tell", Tone.DIM)))
             yield self._evidence
             yield OneLine()
-            yield Options()
+            yield VerdictOptions()
             yield FieldLine("reason", "reason", hint="how you know; recorded with your name")
             yield Wrapped((Cell(" space chooses, enter records it, esc leaves", Tone.DIM),))
 
     def on_mount(self) -> None:
         """Begin with the verdicts."""
-        self.query_one(Options).focus()
+        self.query_one(VerdictOptions).focus()
 
-    @on(Options.Chosen)
+    @on(VerdictOptions.Chosen)
     def _chosen(self) -> None:
         self.query_one(FieldLine).focus_field()
 
     @on(FieldDone)
     def _done(self) -> None:
         """Record it, if both parts are there."""
-        options, field = self.query_one(Options), self.query_one(FieldLine)
+        options, field = self.query_one(VerdictOptions), self.query_one(FieldLine)
         reason = field.text.strip()
         if options.chosen is None:
             field.show_problem("choose one of the three verdicts first")
