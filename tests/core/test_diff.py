@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from fleet_tui.core.agents.model import AgentState, Cordon, Health
+from fleet_tui.core.agents.model import AgentState, CordonRecord, Health
 from fleet_tui.core.alerting.model import Alert, Severity
 from fleet_tui.core.diff import HIDDEN, About, Change, Moments, diff
 from fleet_tui.core.fleet import CommandAgent, FleetSpec, ResidencyRule, Strategy
@@ -123,7 +123,7 @@ def test_an_agent_that_went() -> None:
 
 
 def test_versions_boots_and_cordons() -> None:
-    cordon = Cordon(by="ops", reason="new disk", since_ms=1)
+    cordon = CordonRecord(by="ops", reason="new disk", since_ms=1)
     after = with_agent(version="2", boot_id="b2", cordon=cordon)
     assert told(with_agent(boot_id="b1"), after) == [
         ("a1", "state", "up", "cordoned"),
