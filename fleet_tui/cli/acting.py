@@ -44,7 +44,7 @@ from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.tasks.named import ended_long_ago
 from fleet_tui.core.text import words
 from fleet_tui.verbs.table import VERBS
-from fleet_tui.verbs.verb import Fact, Noun, Option, Planned, Said, Verb
+from fleet_tui.verbs.verb import Noun, Option, PlanFact, Planned, Said, Verb
 
 SECOND_SHAPE = frozenset({"cordoned", "uncordoned", "frozen", "thawed"})
 """JSON documents whose first shape had the engine's reply and nothing of a plan."""
@@ -204,7 +204,7 @@ def _impact(verb: Verb, facts: Sequence[Planned]) -> list[str]:
     told: list[str] = []
     for each in facts:
         what = title(each.state, each.plan.command)
-        first = Fact(f"{what[:1].upper()}{what[1:]}.{_clients(each)}")
+        first = PlanFact(f"{what[:1].upper()}{what[1:]}.{_clients(each)}")
         told += [fact.line for fact in (first, *verb.facts(each))]
     return told
 

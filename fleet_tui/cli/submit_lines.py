@@ -20,7 +20,7 @@ from fleet_tui.cli.common import (
 from fleet_tui.cli.confirming import confirm
 from fleet_tui.cli.sending import Sent, send_all
 from fleet_tui.cli.task_file import (
-    Judged,
+    JudgedFile,
     TaskFile,
     commands,
     judge,
@@ -74,7 +74,7 @@ async def _send(
     tasks: TaskFile,
     options: WrittenTask,
     state: FleetState,
-    judged: Judged,
+    judged: JudgedFile,
     sent: Sent,
     wait: bool,
 ) -> None:
@@ -89,7 +89,7 @@ async def _send(
         await client.close()
 
 
-def _code(judged: Judged, sent: Sent) -> ExitCode:
+def _code(judged: JudgedFile, sent: Sent) -> ExitCode:
     if sent.stopped is None:
         return ExitCode.PARTIAL if judged.bad else ExitCode.OK
     if sent.stopped.code.is_unanswered:
@@ -97,7 +97,7 @@ def _code(judged: Judged, sent: Sent) -> ExitCode:
     return ExitCode.REFUSED
 
 
-def _tell_bad(judged: Judged) -> None:
+def _tell_bad(judged: JudgedFile) -> None:
     for bad in judged.reasons:
         say(f"line {bad.line}: {bad.reason}", err=True)
     more = len(judged.bad) - len(judged.reasons)
@@ -105,7 +105,7 @@ def _tell_bad(judged: Judged) -> None:
         say(f"and {words.plural(more, 'more bad line')}", err=True)
 
 
-def _tell_of(judged: Judged) -> None:
+def _tell_of(judged: JudgedFile) -> None:
     """What is in the texts that whoever made the file may not know."""
     for seen, what in (
         (judged.invisible, "with invisible characters"),
@@ -117,7 +117,7 @@ def _tell_of(judged: Judged) -> None:
             say(f"note: {count} {what}, the first in line {seen.first}", err=True)
 
 
-def _end(fleet: Fleet, judged: Judged, sent: Sent, code: ExitCode, as_json: bool) -> int:
+def _end(fleet: Fleet, judged: JudgedFile, sent: Sent, code: ExitCode, as_json: bool) -> int:
     known = len(judged.known) + sent.known
     left = judged.missing - sent.answered
     if as_json:
@@ -148,7 +148,7 @@ def _end(fleet: Fleet, judged: Judged, sent: Sent, code: ExitCode, as_json: bool
     return code
 
 
-def _print_end(judged: Judged, sent: Sent, known: int) -> None:
+def _print_end(judged: JudgedFile, sent: Sent, known: int) -> None:
     parts = [f"{words.plural(sent.accepted, 'task')} submitted"]
     if known:
         parts.append(f"{words.grouped(known)} known already")

@@ -83,7 +83,7 @@ class Seen(msgspec.Struct):
         self.first = self.first or line
 
 
-class Judged(msgspec.Struct, kw_only=True):
+class JudgedFile(msgspec.Struct, kw_only=True):
     """What the first pass found."""
 
     lines: int = 0
@@ -140,9 +140,9 @@ def _measured(file: BinaryIO, kept: IO[bytes] | None) -> TaskFile:
 
 def judge(
     tasks: TaskFile, options: WrittenTask, state: FleetState, by: str, progress: Progress
-) -> Judged:
+) -> JudgedFile:
     """The first pass. Raises UsageError past MAX_LINES."""
-    found = Judged()
+    found = JudgedFile()
     first_use: dict[str, int] = {}
     for line, data in _lines(tasks, progress):
         found.lines += 1
@@ -171,7 +171,7 @@ def judge(
 
 
 def commands(
-    tasks: TaskFile, options: WrittenTask, state: FleetState, judged: Judged
+    tasks: TaskFile, options: WrittenTask, state: FleetState, judged: JudgedFile
 ) -> Iterator[tuple[int, Submit]]:
     """The second pass: what is still to be sent, with its line. Raises UsageError if the file is
     no longer what was judged."""
@@ -205,7 +205,7 @@ def _command(
     return Submit(task=task, key=written.key or tasks.key(line), spec=spec)
 
 
-def _notice(found: Judged, line: int, command: Submit) -> None:
+def _notice(found: JudgedFile, line: int, command: Submit) -> None:
     text = command.spec.payload.raw
     if redact_counted(text)[1] or any(starmap(holds_secret, command.spec.labels.items())):
         found.secret.add(line)

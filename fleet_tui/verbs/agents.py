@@ -7,22 +7,22 @@ from fleet_tui.core.ids import AgentName
 from fleet_tui.core.plans import impact_words, subjects
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
-from fleet_tui.verbs.verb import Fact, Noun, Option, Planned, Verb
+from fleet_tui.verbs.verb import Noun, Option, PlanFact, Planned, Verb
 
 
 def _agents(names: Sequence[str]) -> tuple[AgentName, ...]:
     return tuple(map(AgentName, names))
 
 
-def _cordon_facts(planned: Planned) -> Sequence[Fact]:
+def _cordon_facts(planned: Planned) -> Sequence[PlanFact]:
     names = map(AgentName, subjects(planned.plan.command))
     running = sum(len(planned.state.agents[name].runs) for name in names)
-    facts = [Fact("No new work for it." if planned.plan.impact.agents == 1 else "No new work.")]
+    facts = [PlanFact("No new work for it." if planned.plan.impact.agents == 1 else "No new work.")]
     if running:
         goes = "goes" if running == 1 else "go"
-        facts.append(Fact(f"{words.plural(running, 'task')} running there {goes} on."))
+        facts.append(PlanFact(f"{words.plural(running, 'task')} running there {goes} on."))
     losses = impact_words(planned.plan.impact)
-    return [*facts, *(Fact(safe_line(each), is_loss=True) for each in losses)]
+    return [*facts, *(PlanFact(safe_line(each), is_loss=True) for each in losses)]
 
 
 CORDON = Verb(

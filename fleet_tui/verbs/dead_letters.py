@@ -10,7 +10,7 @@ from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.verbs.tasks import ids, payload, tasks_of
-from fleet_tui.verbs.verb import Fact, Noun, Option, Planned, Verb, Words
+from fleet_tui.verbs.verb import Noun, Option, PlanFact, Planned, Verb, Words
 
 MAX_KINDS = 6
 """Kinds of failure or clients a plan names; it says how many others there are."""
@@ -21,7 +21,7 @@ MAX_LABELS = 3
 """Tasks that are named."""
 
 
-def _ended(planned: Planned) -> list[Fact]:
+def _ended(planned: Planned) -> list[PlanFact]:
     """How many, whose, and how they ended."""
     tasks = tasks_of(planned)
     if len(tasks) == 1:
@@ -33,15 +33,15 @@ def _ended(planned: Planned) -> list[Fact]:
     labels = ", ".join(task.label for task in tasks[:MAX_LABELS])
     more = len(tasks) - MAX_LABELS
     return [
-        Fact(f"{labels} and {words.grouped(more)} more" if more > 0 else labels, "tasks"),
-        Fact(", ".join(clients), "clients"),
-        *(Fact(kind, "" if at else "ended") for at, kind in enumerate(kinds)),
+        PlanFact(f"{labels} and {words.grouped(more)} more" if more > 0 else labels, "tasks"),
+        PlanFact(", ".join(clients), "clients"),
+        *(PlanFact(kind, "" if at else "ended") for at, kind in enumerate(kinds)),
     ]
 
 
-def _one(task: Task) -> Fact:
+def _one(task: Task) -> PlanFact:
     why = safe_line(task.reason or "no reason told")
-    return Fact(f"ended as {task.phase.value}: {why}", task.label, payload(task))
+    return PlanFact(f"ended as {task.phase.value}: {why}", task.label, payload(task))
 
 
 def _counted(names: Iterable[str]) -> list[str]:
@@ -53,22 +53,24 @@ def _counted(names: Iterable[str]) -> list[str]:
     return [*shown, f"{words.grouped(more)} others"] if more else shown
 
 
-def _requeue_facts(planned: Planned) -> Sequence[Fact]:
+def _requeue_facts(planned: Planned) -> Sequence[PlanFact]:
     count, rate = planned.plan.impact.tasks, planned.said.per_minute
     facts = _ended(planned)
     if count > 1 and rate is None:
-        facts.append(Fact("all of them may be placed at once", "pace"))
+        facts.append(PlanFact("all of them may be placed at once", "pace"))
     elif count > 1 and rate is not None:
         last = words.about((count - 1) * 60_000 / rate)
-        facts.append(Fact(f"{words.grouped(rate)} a minute; the last one goes in {last}", "pace"))
-    again = [Fact(each, is_loss=True) for each in impact_words(planned.plan.impact)]
-    return [*facts, Fact("Each runs again from its start or its last checkpoint."), *again]
+        facts.append(
+            PlanFact(f"{words.grouped(rate)} a minute; the last one goes in {last}", "pace")
+        )
+    again = [PlanFact(each, is_loss=True) for each in impact_words(planned.plan.impact)]
+    return [*facts, PlanFact("Each runs again from its start or its last checkpoint."), *again]
 
 
-def _drop_facts(planned: Planned) -> Sequence[Fact]:
+def _drop_facts(planned: Planned) -> Sequence[PlanFact]:
     it = "It" if planned.plan.impact.tasks == 1 else "They"
     kept = "will not run again; the ledger keeps what was asked and tried."
-    return [*_ended(planned), Fact(f"{it} {kept}", is_loss=True)]
+    return [*_ended(planned), PlanFact(f"{it} {kept}", is_loss=True)]
 
 
 REQUEUE = Verb(

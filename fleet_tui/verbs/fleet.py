@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fleet_tui.core.engine.commands import Freeze, Thaw
 from fleet_tui.core.tasks.model import TaskPhase
 from fleet_tui.core.text import words
-from fleet_tui.verbs.verb import Fact, Noun, Option, Planned, Verb, Words
+from fleet_tui.verbs.verb import Noun, Option, PlanFact, Planned, Verb, Words
 
 
 def _waiting(planned: Planned) -> str:
@@ -13,18 +13,18 @@ def _waiting(planned: Planned) -> str:
     return words.plural(phases.count(TaskPhase.WAITING), "task")
 
 
-def _freeze_facts(planned: Planned) -> Sequence[Fact]:
+def _freeze_facts(planned: Planned) -> Sequence[PlanFact]:
     attempts = (task.open_attempt for task in planned.state.open_tasks.values())
     runs = words.plural(sum(attempt is not None for attempt in attempts), "task")
     return [
-        Fact("Nothing is started until a thaw, also after a restart of the engine."),
-        Fact(f"{runs} on agents go on and are followed; {_waiting(planned)} wait."),
-        Fact("What is submitted is taken and waits."),
+        PlanFact("Nothing is started until a thaw, also after a restart of the engine."),
+        PlanFact(f"{runs} on agents go on and are followed; {_waiting(planned)} wait."),
+        PlanFact("What is submitted is taken and waits."),
     ]
 
 
-def _thaw_facts(planned: Planned) -> Sequence[Fact]:
-    return [Fact(f"Work is started again; {_waiting(planned)} wait.")]
+def _thaw_facts(planned: Planned) -> Sequence[PlanFact]:
+    return [PlanFact(f"Work is started again; {_waiting(planned)} wait.")]
 
 
 FREEZE = Verb(

@@ -9,7 +9,7 @@ from fleet_tui.core.tasks.commands import Cancel, Expedite, Hold, Release, SetPr
 from fleet_tui.core.tasks.model import Task, TaskPhase
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
-from fleet_tui.verbs.verb import Fact, Noun, Option, Planned, Verb, Words
+from fleet_tui.verbs.verb import Noun, Option, PlanFact, Planned, Verb, Words
 
 MAX_PAYLOAD_CHARS = 60
 
@@ -33,22 +33,22 @@ def payload(task: Task) -> str:
     return safe_line(task.spec.shown, MAX_PAYLOAD_CHARS)
 
 
-def _hold_facts(planned: Planned) -> Sequence[Fact]:
+def _hold_facts(planned: Planned) -> Sequence[PlanFact]:
     waits = "it waits" if planned.plan.impact.tasks == 1 else "they wait"
-    return [Fact(f"Until released, {waits}.")]
+    return [PlanFact(f"Until released, {waits}.")]
 
 
-def _cancel_facts(planned: Planned) -> Sequence[Fact]:
+def _cancel_facts(planned: Planned) -> Sequence[PlanFact]:
     tasks = tasks_of(planned)
     facts = [_cancelled(task, planned.now_ms) for task in tasks[:MAX_TOLD]]
     if len(tasks) > MAX_TOLD:
-        facts.append(Fact(f"and {words.grouped(len(tasks) - MAX_TOLD)} more"))
+        facts.append(PlanFact(f"and {words.grouped(len(tasks) - MAX_TOLD)} more"))
     if len(tasks) > 1:
-        facts += [Fact(each, is_loss=True) for each in impact_words(planned.plan.impact)]
+        facts += [PlanFact(each, is_loss=True) for each in impact_words(planned.plan.impact)]
     return facts
 
 
-def _cancelled(task: Task, now_ms: int) -> Fact:
+def _cancelled(task: Task, now_ms: int) -> PlanFact:
     last = task.attempt
     where = safe_line(last.agent) if last is not None else ""
     match stopped_by_cancel(task):
@@ -66,7 +66,7 @@ def _cancelled(task: Task, now_ms: int) -> Fact:
         case other:
             assert_never(other)
     is_loss = stopped_by_cancel(task) is not Stopping.NOTHING
-    return Fact(text, task.label, payload(task), is_loss=is_loss)
+    return PlanFact(text, task.label, payload(task), is_loss=is_loss)
 
 
 HOLD = Verb(

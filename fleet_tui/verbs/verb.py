@@ -56,7 +56,7 @@ class Planned(NamedTuple):
     now_ms: int
 
 
-class Fact(NamedTuple):
+class PlanFact(NamedTuple):
     """One line of what there is to know before it is done. Safe text."""
 
     text: str
@@ -73,7 +73,7 @@ class Fact(NamedTuple):
         return "  ".join(filter(None, (self.about.strip(), self.text.strip(), self.aside.strip())))
 
 
-def nothing_more(planned: Planned) -> Sequence[Fact]:
+def nothing_more(planned: Planned) -> Sequence[PlanFact]:
     """For verbs whose title says it all."""
     del planned
     return ()
@@ -121,7 +121,7 @@ class Verb(Words):
     options: tuple[Option, ...] = ()
     asks: Callable[[int], Sequence[Option]] = never
     """What the console's card asks for, where it is done to so many."""
-    facts: Callable[[Planned], Sequence[Fact]] = nothing_more
+    facts: Callable[[Planned], Sequence[PlanFact]] = nothing_more
     asks_when_named: bool = False
     """Whether the shell asks also where each was named."""
 

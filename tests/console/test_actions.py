@@ -7,7 +7,7 @@ import pytest
 from textual.binding import Binding
 
 from fleet_tui.cli.main import COMMANDS as VERBS
-from fleet_tui.console.actions.action import UPPER_CASE_THAT_LOOKS, Action, Effect, key_text
+from fleet_tui.console.actions.action import UPPER_CASE_THAT_LOOKS, Action, ActionEffect, key_text
 from fleet_tui.console.actions.registry import ACTIONS, BY_NAME, keys_table_markdown
 from fleet_tui.console.actions.selection import Context, Scope, Selection
 from fleet_tui.console.shell.commandline import COMMANDS, CommandSpec, find
@@ -36,7 +36,7 @@ def test_names_are_unique() -> None:
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.name)
 def test_lower_case_looks_and_upper_case_acts(action: Action) -> None:
     assert action.keys, "an action without a key belongs to the command line"
-    if action.effect is Effect.ACTS:
+    if action.effect is ActionEffect.ACTS:
         assert all(is_upper_case(key) for key in action.keys)
         assert action.name in VERBS, "whatever acts has a twin in the shell"
     else:
@@ -61,7 +61,7 @@ def test_a_key_means_one_thing() -> None:
 
 def test_half_a_page_down_is_never_destructive() -> None:
     (action,) = [each for each in ACTIONS if "ctrl+d" in each.keys]
-    assert action.effect is Effect.LOOKS
+    assert action.effect is ActionEffect.LOOKS
     assert action.run is None
 
 
@@ -151,7 +151,7 @@ def test_an_action_says_why_it_cannot_be_done(
 
 
 @pytest.mark.parametrize(
-    "action", [a for a in ACTIONS if a.effect is Effect.ACTS], ids=lambda action: action.name
+    "action", [a for a in ACTIONS if a.effect is ActionEffect.ACTS], ids=lambda action: action.name
 )
 def test_nothing_acts_where_it_must_not(action: Action) -> None:
     read_only = action.disabled_reason(context(can_act=False))
@@ -169,7 +169,7 @@ def test_the_foot_hides_what_cannot_be_done() -> None:
     here = context()
     assert {"C", "?"} <= {hint.key for hint in hints(here)}
     there = msgspec.structs.replace(here, can_act=False)
-    acting = {a.keys[0] for a in ACTIONS if a.effect is Effect.ACTS}
+    acting = {a.keys[0] for a in ACTIONS if a.effect is ActionEffect.ACTS}
     assert not acting & {hint.key for hint in hints(there)}
     assert [hint.action for hint in hints(there)][-2:] == ["help", "back"]
 
@@ -199,7 +199,7 @@ def test_keys_that_move_time_sort_only_where_there_is_none() -> None:
 
 def test_every_acting_action_can_be_typed() -> None:
     for action in ACTIONS:
-        if action.effect is Effect.ACTS:
+        if action.effect is ActionEffect.ACTS:
             assert (action.command or action.name) in COMMANDS
 
 

@@ -36,7 +36,7 @@ BLINDNESS = {
 }
 
 
-def palette(name: str) -> themes.Palette:
+def palette(name: str) -> themes.ThemeColours:
     file = bundled.themes() / f"{name}.yaml"
     source = reader.decode(str(file), file.read_bytes())
     found = themes.read_palette(source)
@@ -216,7 +216,7 @@ def test_where_own_themes_are() -> None:
 class Sample(App[None]):
     """A line in every tone."""
 
-    def __init__(self, loaded: themes.Loaded, choice: themes.Choice) -> None:
+    def __init__(self, loaded: themes.LoadedTheme, choice: themes.ThemeChoice) -> None:
         super().__init__(ansi_color=choice.ansi_color)
         themes.install(self, loaded, choice.name)
 

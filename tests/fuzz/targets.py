@@ -56,7 +56,7 @@ def framer(data: bytes) -> None:
 
 def answers(data: bytes) -> None:
     """A gateway's JSON is understood or malformed, never an error."""
-    for shape in (frames.Frame, frames.Hello, frames.Accepted, frames.Challenge):
+    for shape in (frames.GatewayFrame, frames.GatewayHello, frames.RunAccepted, frames.Challenge):
         frames.decode(data, shape)
     read_usage(data)
 

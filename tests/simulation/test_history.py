@@ -17,7 +17,7 @@ from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.ledger.fold import fold
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
 from fleet_tui.core.logs import Level
-from fleet_tui.sim.demo.history import CHATTER_MS, QUIET_MS, History, make_history
+from fleet_tui.sim.demo.history import CHATTER_MS, QUIET_MS, DemoHistory, make_history
 from fleet_tui.sim.demo.workload import TASKS_PER_MINUTE
 
 UNTIL_MS = 1_800_000_000_000
@@ -36,7 +36,7 @@ def the_fleet() -> FleetSpec:
     return load_fleet(sample_fleet("demo"), {}).spec
 
 
-def history_of(fleet: FleetSpec, *, seed: int, minutes: int = MINUTES) -> History:
+def history_of(fleet: FleetSpec, *, seed: int, minutes: int = MINUTES) -> DemoHistory:
     return make_history(
         fleet, seed=seed, until_ms=UNTIL_MS, minutes=minutes, per_minute=TASKS_PER_MINUTE
     )
@@ -48,11 +48,11 @@ def fleet() -> FleetSpec:
 
 
 @pytest.fixture(scope="module")
-def past(fleet: FleetSpec) -> History:
+def past(fleet: FleetSpec) -> DemoHistory:
     return history_of(fleet, seed=1)
 
 
-def states_of(past: History) -> list[FleetState]:
+def states_of(past: DemoHistory) -> list[FleetState]:
     """The state after every batch, folded from the events alone."""
     state = EMPTY_STATE
     states = []
@@ -80,15 +80,15 @@ def test_a_seed_is_a_past_whatever_the_order_of_sets() -> None:
     assert len(told) == 1
 
 
-def test_another_seed_is_another_past(fleet: FleetSpec, past: History) -> None:
+def test_another_seed_is_another_past(fleet: FleetSpec, past: DemoHistory) -> None:
     assert history_of(fleet, seed=2).batches != past.batches
 
 
-def test_its_events_add_up_to_the_state_it_was_decided_in(past: History) -> None:
+def test_its_events_add_up_to_the_state_it_was_decided_in(past: DemoHistory) -> None:
     assert states_of(past)[-1] == past.state
 
 
-def test_no_agent_ever_runs_more_than_it_has_slots_for(fleet: FleetSpec, past: History) -> None:
+def test_no_agent_ever_runs_more_than_it_has_slots_for(fleet: FleetSpec, past: DemoHistory) -> None:
     busiest: Counter[AgentName] = Counter()
     for state in states_of(past):
         for name, agent in state.agents.items():
@@ -98,7 +98,7 @@ def test_no_agent_ever_runs_more_than_it_has_slots_for(fleet: FleetSpec, past: H
     assert over == {}
 
 
-def test_time_only_goes_forward_and_ends_before_the_engine_begins(past: History) -> None:
+def test_time_only_goes_forward_and_ends_before_the_engine_begins(past: DemoHistory) -> None:
     instants = [at_ms for at_ms, _ in past.batches]
     assert instants == sorted(set(instants))
     assert instants[0] == UNTIL_MS - MINUTES * 60_000
@@ -107,14 +107,14 @@ def test_time_only_goes_forward_and_ends_before_the_engine_begins(past: History)
     assert written == sorted(written)
 
 
-def test_it_ends_settled(past: History) -> None:
+def test_it_ends_settled(past: DemoHistory) -> None:
     assert all(agent.runs == frozenset() for agent in past.state.agents.values())
     assert all(task.open_attempt is None for task in past.state.open_tasks.values())
     healths = Counter(agent.health for agent in past.state.agents.values())
     assert healths == {Health.UP: 20}
 
 
-def test_no_chart_is_empty(fleet: FleetSpec, past: History) -> None:
+def test_no_chart_is_empty(fleet: FleetSpec, past: DemoHistory) -> None:
     pulse = [s for s in past.samples if isinstance(s, FleetSample)]
     probes = [s for s in past.samples if not isinstance(s, FleetSample)]
     assert len(pulse) == MINUTES * 12
@@ -126,7 +126,7 @@ def test_no_chart_is_empty(fleet: FleetSpec, past: History) -> None:
     assert past.state.totals.succeeded > 100
 
 
-def test_two_agents_were_away_and_came_back(past: History) -> None:
+def test_two_agents_were_away_and_came_back(past: DemoHistory) -> None:
     away = [
         {name for name, agent in state.agents.items() if agent.health is Health.DOWN}
         for state in states_of(past)

@@ -16,7 +16,7 @@ from fleet_tui.core.tasks.model import TaskPhase
 from fleet_tui.sim.__main__ import main, read_seeds
 from fleet_tui.sim.gateway.releases import NEWEST, RELEASES
 from fleet_tui.sim.virtual.draw import draw
-from fleet_tui.sim.virtual.life import Outcome, play
+from fleet_tui.sim.virtual.life import WorldOutcome, play
 from fleet_tui.sim.virtual.mutants import MUTANTS, planted
 from fleet_tui.sim.virtual.runner import Report, hunt, record, search
 from tests.support.pty_harness import PtyProgram
@@ -109,7 +109,7 @@ def test_a_seed_decides_everything() -> None:
     assert len(first.splitlines()) > 300
 
 
-def happened(outcomes: list[Outcome]) -> set[str]:
+def happened(outcomes: list[WorldOutcome]) -> set[str]:
     """The first words of everything that happened."""
     return {
         " ".join(words.split()[: 2 if words.startswith("fault") or words[0].isdigit() else 1])

@@ -10,7 +10,7 @@ from fleet_tui.core.plans import plan
 from fleet_tui.verbs.possible import MAX_LOOKED_AT, why_not
 from fleet_tui.verbs.table import VERBS
 from fleet_tui.verbs.tasks import MAX_TOLD
-from fleet_tui.verbs.verb import Fact, Planned, Said
+from fleet_tui.verbs.verb import PlanFact, Planned, Said
 from tests.support.scene import NOW_MS, seeded_state, task_id, with_dead_letters
 
 STATE = seeded_state()
@@ -22,7 +22,7 @@ LOST = task_id(48_100)
 
 def facts(
     name: str, *names: str, said: Said | None = None, state: FleetState = STATE
-) -> list[Fact]:
+) -> list[PlanFact]:
     verb = VERBS[name]
     said = said or Said(reason="why")
     found = plan(state, "ana", verb.command(names, said), NOW_MS)

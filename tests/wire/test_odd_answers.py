@@ -18,8 +18,8 @@ from fleet_tui.wire.openclaw.connection import GatewayRefused, GatewayResult
 from fleet_tui.wire.openclaw.frames import (
     PROTOCOL,
     ErrorShape,
-    Frame,
-    Hello,
+    GatewayFrame,
+    GatewayHello,
     Malformed,
     decode,
 )
@@ -32,7 +32,7 @@ from fleet_tui.wire.openclaw.run_evidence import (
     start_answer,
     waited_outcome,
 )
-from fleet_tui.wire.openclaw.transcript import History, TaskLedger, session_state
+from fleet_tui.wire.openclaw.transcript import ChatHistory, TaskLedger, session_state
 
 DATA = Path(__file__).parent / "data" / "openclaw"
 
@@ -66,7 +66,7 @@ def twisted(value: Any, at: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _final(frame: object) -> object:
-    read = decode(json.dumps(frame).encode(), Frame)
+    read = decode(json.dumps(frame).encode(), GatewayFrame)
     if isinstance(read, Malformed):
         return read
     if read.ok:
@@ -75,7 +75,7 @@ def _final(frame: object) -> object:
 
 
 def _first(frame: object) -> object:
-    read = decode(json.dumps(frame).encode(), Frame)
+    read = decode(json.dumps(frame).encode(), GatewayFrame)
     if isinstance(read, Malformed):
         return read
     about_another(GatewayResult(read.payload), "run.1")
@@ -91,7 +91,7 @@ def _waited(payload: object) -> object:
 def _session(run: str) -> Read:
     def read(both: object) -> object:
         assert isinstance(both, dict)
-        history = decode(json.dumps(both.get("history")).encode(), History)
+        history = decode(json.dumps(both.get("history")).encode(), ChatHistory)
         ledger = decode(json.dumps(both.get("ledger")).encode(), TaskLedger)
         if isinstance(history, Malformed) or isinstance(ledger, Malformed):
             return None
@@ -201,9 +201,9 @@ def test_odd_vitals_are_no_numbers_that_cannot_be(name: str) -> None:
 def test_an_odd_hello_is_read_or_refused() -> None:
     document = _json("hello-ok")
     hello = document.get("payload", document)
-    assert isinstance(decode(json.dumps(hello).encode(), Hello), Hello)
+    assert isinstance(decode(json.dumps(hello).encode(), GatewayHello), GatewayHello)
     for where, odd in twisted(hello):
-        read = decode(json.dumps(odd).encode(), Hello)
-        if isinstance(read, Hello) and check_hello(read) is None:
+        read = decode(json.dumps(odd).encode(), GatewayHello)
+        if isinstance(read, GatewayHello) and check_hello(read) is None:
             assert read.protocol == PROTOCOL, where
             assert set(SCOPES) <= set(read.auth.scopes), where

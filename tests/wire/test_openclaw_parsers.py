@@ -21,9 +21,9 @@ from fleet_tui.core.tasks.evidence import (
     Usage,
 )
 from fleet_tui.wire import words
-from fleet_tui.wire.openclaw.connection import GatewayRefused, GatewayResult, Lost, Reply
+from fleet_tui.wire.openclaw.connection import GatewayRefused, GatewayReply, GatewayResult, Lost
 from fleet_tui.wire.openclaw.dial import GatewayFailure
-from fleet_tui.wire.openclaw.frames import ErrorShape, Frame, Hello, Malformed, decode
+from fleet_tui.wire.openclaw.frames import ErrorShape, GatewayFrame, GatewayHello, Malformed, decode
 from fleet_tui.wire.openclaw.handshake import check_hello, refusal
 from fleet_tui.wire.openclaw.host_vitals import HostVitals, Lanes, parse_lanes, parse_system
 from fleet_tui.wire.openclaw.readiness import Readiness, parse_readyz
@@ -50,8 +50,8 @@ def raw(value: object) -> msgspec.Raw:
 
 def reply(frame: dict[str, Any]) -> GatewayResult | GatewayRefused:
     """A recorded ``res`` frame as the connection would give it."""
-    decoded = decode(json.dumps(frame).encode(), Frame)
-    assert isinstance(decoded, Frame)
+    decoded = decode(json.dumps(frame).encode(), GatewayFrame)
+    assert isinstance(decoded, GatewayFrame)
     if decoded.ok:
         return GatewayResult(decoded.payload)
     return GatewayRefused(decoded.error or ErrorShape(), decoded.payload)
@@ -171,21 +171,23 @@ def test_passing_refusals(error: dict[str, object], kind: FailureKind) -> None:
 
 def test_hello_is_checked_for_protocol_and_scopes() -> None:
     good = data("hello-ok.json")
-    hello = decode(json.dumps(good).encode(), Hello)
-    assert isinstance(hello, Hello)
+    hello = decode(json.dumps(good).encode(), GatewayHello)
+    assert isinstance(hello, GatewayHello)
     assert check_hello(hello) is None
     assert hello.server.boot_id
     assert hello.server.version == "2026.9.6"
 
-    weak = decode(json.dumps({**good, "auth": {"scopes": ["operator.read"]}}).encode(), Hello)
-    assert isinstance(weak, Hello)
+    weak = decode(
+        json.dumps({**good, "auth": {"scopes": ["operator.read"]}}).encode(), GatewayHello
+    )
+    assert isinstance(weak, GatewayHello)
     failure = check_hello(weak)
     assert failure is not None
     assert failure.kind is FailureKind.GATEWAY_SCOPE
     assert "operator.write" in failure.detail.raw
 
-    other = decode(json.dumps({**good, "protocol": 5}).encode(), Hello)
-    assert isinstance(other, Hello)
+    other = decode(json.dumps({**good, "protocol": 5}).encode(), GatewayHello)
+    assert isinstance(other, GatewayHello)
     failure = check_hello(other)
     assert failure is not None
     assert failure.kind is FailureKind.PROTOCOL_MISMATCH
@@ -230,7 +232,7 @@ def test_what_one_gateway_calls_invalid_another_may_take() -> None:
         (GatewayResult(msgspec.Raw(b'"?"')), LostReason.BAD_ANSWER),
     ],
 )
-def test_no_usable_answer_to_a_start_is_unknown(said: Reply, reason: LostReason) -> None:
+def test_no_usable_answer_to_a_start_is_unknown(said: GatewayReply, reason: LostReason) -> None:
     answer = start_answer(said, "b")
     assert isinstance(answer, Unknown)
     assert answer.reason is reason

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fleet_tui.core.agents.model_trouble import MAX_REASON_CHARS
 from fleet_tui.core.agents.vitals import ModelTrouble, VitalsReading
 from fleet_tui.core.ids import RunId
-from fleet_tui.wire.openclaw.frames import Frame
+from fleet_tui.wire.openclaw.frames import GatewayFrame
 from fleet_tui.wire.openclaw.retries import MAX_RUNS, Retries
 from tests.support.fake_gateway import FakeGateway, at_work
 
@@ -28,12 +28,12 @@ RETRYING = {
 """As OpenClaw 2026.9.6 pushes it."""
 
 
-def event(stream: str, data: object, run: object = RUN, name: str = "agent") -> Frame:
+def event(stream: str, data: object, run: object = RUN, name: str = "agent") -> GatewayFrame:
     payload = json.dumps({"runId": run, "stream": stream, "data": data}).encode()
-    return Frame(type="event", event=name, payload=msgspec.Raw(payload))
+    return GatewayFrame(type="event", event=name, payload=msgspec.Raw(payload))
 
 
-def heard(*frames: Frame) -> dict[RunId, ModelTrouble]:
+def heard(*frames: GatewayFrame) -> dict[RunId, ModelTrouble]:
     retries = Retries()
     for frame in frames:
         retries.hear(frame)

@@ -6,7 +6,7 @@ from fleet_tui.core.ids import RunId
 from fleet_tui.core.tasks.evidence import Definite, LostReason, Started
 from fleet_tui.engine import cadence
 from fleet_tui.wire.openclaw import attempt
-from fleet_tui.wire.openclaw.connection import Connection, Lost, Reply
+from fleet_tui.wire.openclaw.connection import Connection, GatewayReply, Lost
 from tests.support.fake_gateway import ORDER, FakeGateway, Session, at_work
 
 
@@ -21,7 +21,7 @@ async def test_a_session_that_takes_twenty_seconds_costs_no_second_attempt(
 
     async def takes_long(
         self: Connection, method: str, params: dict[str, object], *, timeout_ms: int
-    ) -> Reply:
+    ) -> GatewayReply:
         if method == "sessions.create" and timeout_ms <= 20_000:
             return Lost(LostReason.TIMEOUT)
         return await answers_at_once(self, method, params, timeout_ms=timeout_ms)

@@ -15,8 +15,8 @@ from fleet_tui.wire.openclaw.transcript import (
     NOT_CONTINUED,
     WORDS_LOST,
     Abort,
-    Entry,
-    History,
+    ChatEntry,
+    ChatHistory,
     LedgerRow,
     Provenance,
     SessionInfo,
@@ -32,7 +32,7 @@ Stands = Running | Finished | Died | Stopped | SessionState
 
 
 class Recorded(msgspec.Struct):
-    history: History
+    history: ChatHistory
     ledger: TaskLedger
 
 
@@ -96,7 +96,7 @@ def test_a_turn_continued_by_the_gateway_itself() -> None:
 
 
 def test_a_resumed_turn_that_the_ledger_does_not_name_yet_is_told_as_resumed() -> None:
-    history = History(
+    history = ChatHistory(
         session_id="s", session_info=SessionInfo(status="running", has_active_run=True)
     )
     cut_off = TaskLedger(tasks=[LedgerRow(run_id="a.1", status="cancelled")])
@@ -145,10 +145,10 @@ def test_a_turn_that_went_on_without_the_tasks_text_did_nothing_of_it(
 
 
 def test_a_task_may_say_what_a_gateway_says() -> None:
-    said = Entry(role="user", content=f"{GOES_ON}. Why?", idempotency_key="r:user")
-    answer = Entry(role="assistant", content="Who knows.")
+    said = ChatEntry(role="user", content=f"{GOES_ON}. Why?", idempotency_key="r:user")
+    answer = ChatEntry(role="assistant", content="Who knows.")
     info = SessionInfo(status="done")
-    history = History(session_id="s", messages=[said, answer], session_info=info)
+    history = ChatHistory(session_id="s", messages=[said, answer], session_info=info)
     assert isinstance(done := session_state(history, TaskLedger(), "r"), Finished)
     assert done.ok
 
@@ -174,29 +174,29 @@ def test_the_text_of_a_long_session_is_further_up() -> None:
 )
 def test_what_the_ledger_alone_says(status: str, expected: Stands) -> None:
     ledger = TaskLedger(tasks=[LedgerRow(run_id="r", status=status)])
-    assert session_state(History(), ledger, "r") == expected
+    assert session_state(ChatHistory(), ledger, "r") == expected
 
 
 @pytest.mark.parametrize("status", ["failed", "timed_out"])
 def test_a_turn_that_fails_of_the_deletion_of_its_session_was_stopped(status: str) -> None:
     """Seen on 2026.9.5: it had just gone on by itself, under a run id of its own."""
     rows = [LedgerRow(run_id="another", status=status), LedgerRow(run_id="r", status="cancelled")]
-    assert session_state(History(), TaskLedger(tasks=rows), "r") == Stopped()
+    assert session_state(ChatHistory(), TaskLedger(tasks=rows), "r") == Stopped()
 
 
 @pytest.mark.parametrize("status", ["done", "failed", "timeout"])
 @pytest.mark.parametrize("run_id", ["r", "another"])
 def test_a_turn_whose_words_are_still_to_come_is_at_work(status: str, run_id: str) -> None:
     """The session says that it is over up to two seconds before what it said is there."""
-    history = History(
-        session_id="s", messages=[Entry(role="user")], session_info=SessionInfo(status=status)
+    history = ChatHistory(
+        session_id="s", messages=[ChatEntry(role="user")], session_info=SessionInfo(status=status)
     )
     at_work = TaskLedger(tasks=[LedgerRow(run_id=run_id, status="running")])
     assert session_state(history, at_work, "r") == Running(resumed_by_agent=run_id != "r")
 
 
 def test_a_turn_that_is_done_has_said_something() -> None:
-    history = History(session_id="s", session_info=SessionInfo(status="done"))
+    history = ChatHistory(session_id="s", session_info=SessionInfo(status="done"))
     over = TaskLedger(tasks=[LedgerRow(run_id="r", status="completed")])
     for ledger in (TaskLedger(), over):
         assert session_state(history, ledger, "r") is SessionState.WORDLESS
@@ -206,15 +206,15 @@ def test_a_long_transcript_is_summed_by_the_gateway() -> None:
     info = SessionInfo(
         status="done", input_tokens=10, output_tokens=5, estimated_cost_usd=0.5, model="m"
     )
-    entry = Entry(role="assistant", content="end")
-    history = History(session_id="s", messages=[entry], has_more=True, session_info=info)
+    entry = ChatEntry(role="assistant", content="end")
+    history = ChatHistory(session_id="s", messages=[entry], has_more=True, session_info=info)
     done = session_state(history, TaskLedger(), "r")
     assert isinstance(done, Finished)
     assert done.usage == Usage(input_tokens=10, output_tokens=5, cost_microusd=500_000, model="m")
 
 
 def test_signs_that_contradict_each_other_prove_nothing() -> None:
-    history = History(session_id="s", session_info=SessionInfo(status="running"))
+    history = ChatHistory(session_id="s", session_info=SessionInfo(status="running"))
     assert session_state(history, TaskLedger(), "r") is SessionState.UNCLEAR
 
 
@@ -228,15 +228,17 @@ def test_signs_that_contradict_each_other_prove_nothing() -> None:
     ],
 )
 def test_a_history_that_is_none(body: bytes) -> None:
-    assert isinstance(decode(body, History), Malformed)
+    assert isinstance(decode(body, ChatHistory), Malformed)
 
 
 # --- releases up to 2026.7 ---------------------------------------------------------------------
 
 
-def slow_session(*said: Entry) -> History:
+def slow_session(*said: ChatEntry) -> ChatHistory:
     """A session that does not say yet that its run is over."""
-    return History(session_id="s", messages=list(said), session_info=SessionInfo(status="running"))
+    return ChatHistory(
+        session_id="s", messages=list(said), session_info=SessionInfo(status="running")
+    )
 
 
 @pytest.mark.parametrize(
@@ -251,7 +253,7 @@ def test_the_ledger_is_believed_about_the_end_before_the_session_says_it(
     row: str, expected: bool
 ) -> None:
     ledger = TaskLedger(tasks=[LedgerRow(run_id="r", status=row)])
-    ended = session_state(slow_session(Entry(role="assistant", content="done")), ledger, "r")
+    ended = session_state(slow_session(ChatEntry(role="assistant", content="done")), ledger, "r")
     assert isinstance(ended, Finished)
     assert ended.ok is expected
     assert ended.answer.text.raw == ("done" if expected else "")
@@ -259,22 +261,22 @@ def test_the_ledger_is_believed_about_the_end_before_the_session_says_it(
 
 def test_an_abort_looks_like_a_timeout_in_the_ledger_and_has_left_its_mark_in_the_session() -> None:
     """Seen on 2026.5.28, whose sessions never say how they stand."""
-    asked = Entry(role="user", content="do it")
-    cut = Entry(role="assistant", content="w0 w1", openclaw_abort=Abort(aborted=True))
+    asked = ChatEntry(role="user", content="do it")
+    cut = ChatEntry(role="assistant", content="w0 w1", openclaw_abort=Abort(aborted=True))
     ledger = TaskLedger(tasks=[LedgerRow(run_id="r", status="timed_out")])
-    for said in ([asked, cut], [cut, asked, Entry(role="assistant")]):
-        history = History(session_id="s", messages=said)
+    for said in ([asked, cut], [cut, asked, ChatEntry(role="assistant")]):
+        history = ChatHistory(session_id="s", messages=said)
         assert isinstance(session_state(history, ledger, "r"), Stopped)
 
 
 def test_a_run_that_the_ledger_calls_complete_has_an_answer_or_is_not_yet_told() -> None:
     ledger = TaskLedger(tasks=[LedgerRow(run_id="r", status="completed")])
-    assert session_state(slow_session(Entry(role="user")), ledger, "r") is SessionState.UNCLEAR
+    assert session_state(slow_session(ChatEntry(role="user")), ledger, "r") is SessionState.UNCLEAR
 
 
 def test_a_turn_that_was_cut_off_with_its_gateway_died_and_did_not_fail() -> None:
     info = SessionInfo(status="failed", aborted_last_run=True)
-    assert session_state(History(session_id="s", session_info=info), TaskLedger(), "r") == Died(
+    assert session_state(ChatHistory(session_id="s", session_info=info), TaskLedger(), "r") == Died(
         reason=NOT_CONTINUED
     )
 
@@ -283,9 +285,9 @@ def test_a_turn_that_was_cut_off_with_its_gateway_died_and_did_not_fail() -> Non
 def test_what_ran_in_a_process_that_is_gone_is_lost(status: str) -> None:
     row = LedgerRow(run_id="r", status=status, updated_at=1_000)
     before, after = TaskLedger(tasks=[row]).as_of(1_001), TaskLedger(tasks=[row]).as_of(1_000)
-    assert session_state(History(), before, "r") == Stopped()
+    assert session_state(ChatHistory(), before, "r") == Stopped()
     assert session_state(slow_session(), before, "r") is SessionState.INTERRUPTED
-    assert session_state(History(), after, "r") == Running()
+    assert session_state(ChatHistory(), after, "r") == Running()
     assert TaskLedger(tasks=[row]).as_of(None).tasks == [row]
 
 

@@ -12,7 +12,7 @@ from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.fleet import HostSpec
 from fleet_tui.core.ids import HostName
 from fleet_tui.core.reason_words import failure_words
-from fleet_tui.wire.ssh.hello import Hello, Offers, parse_hello, why_not
+from fleet_tui.wire.ssh.hello import Offers, SshHello, parse_hello, why_not
 from fleet_tui.wire.ssh.pool import SshFailure, SshPool
 from fleet_tui.wire.ssh.trust import look_at_key
 from tests.support.rude_ssh import that_says
@@ -46,7 +46,7 @@ GOOD = (b"curve25519-sha256", b"ssh-ed25519", b"aes128-ctr", b"aes128-ctr", b"hm
 KEYS = ("kex", "key", "out", "in", "mac_out", "mac_in", "packed_out", "packed_in")
 
 
-def hello(version: bytes = b"SSH-2.0-x\r\n", **changed: bytes) -> Hello:
+def hello(version: bytes = b"SSH-2.0-x\r\n", **changed: bytes) -> SshHello:
     names = dict(zip(KEYS, GOOD, strict=True))
     return parse_hello(version + packet(*(names | changed).values()))
 
@@ -94,7 +94,7 @@ def hello(version: bytes = b"SSH-2.0-x\r\n", **changed: bytes) -> Hello:
          "no SSH server answers there, but something that says: HTTP/1.1 400 Bad Request"),
     ],
 )  # fmt: skip
-def test_why_a_server_would_not_talk(said: Hello, kind: FailureKind | None, words: str) -> None:
+def test_why_a_server_would_not_talk(said: SshHello, kind: FailureKind | None, words: str) -> None:
     found = why_not(said, OURS)
     assert (found.kind if found else None) is kind
     assert (found.detail.raw if found else "") == words

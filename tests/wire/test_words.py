@@ -23,7 +23,7 @@ from fleet_tui.wire import words
 from fleet_tui.wire.openclaw.agents_list import missing
 from fleet_tui.wire.openclaw.connection import GatewayRefused
 from fleet_tui.wire.openclaw.dialect import _unsupported
-from fleet_tui.wire.openclaw.frames import MAX_NAME_CHARS, ErrorShape, Hello
+from fleet_tui.wire.openclaw.frames import MAX_NAME_CHARS, ErrorShape, GatewayHello
 from fleet_tui.wire.openclaw.handshake import refusal, upgrade_refusal
 from fleet_tui.wire.openclaw.host_vitals import LANES, SYSTEM
 from fleet_tui.wire.openclaw.readiness import parse_readyz
@@ -32,7 +32,7 @@ from fleet_tui.wire.openclaw.stream import _refused
 from fleet_tui.wire.programs.answers import read_reply
 from fleet_tui.wire.shell import Completed
 from fleet_tui.wire.ssh.failures import connect_failure
-from fleet_tui.wire.ssh.hello import Listener, our_offers, parse_hello, why_not
+from fleet_tui.wire.ssh.hello import HelloListener, our_offers, parse_hello, why_not
 from fleet_tui.wire.ssh.proxy_command import start_proxy
 from fleet_tui.wire.words import beginning, end_of, words_of
 from tests.support.fake_gateway import AGENT, ORDER, FakeGateway, Session, at_work
@@ -69,7 +69,7 @@ def agents(name: str) -> bytes:
 
 
 def banner(text: str) -> str:
-    listener = Listener()
+    listener = HelloListener()
     listener.auth_banner_received(text, "")
     return listener.banner
 
@@ -85,7 +85,9 @@ SAY: dict[str, Callable[[str], str]] = {
     "a refused request": lambda text: detail(
         unanswered(GatewayRefused(ErrorShape(code="X", message=text), payload=msgspec.Raw(b"{}")))
     ),
-    "an objection": lambda text: detail(_unsupported(Hello(), f"answered agent with: {text}")),
+    "an objection": lambda text: detail(
+        _unsupported(GatewayHello(), f"answered agent with: {text}")
+    ),
     "agents of a gateway": lambda text: detail(missing(agents(text), "main")),
     "a line before the version of SSH": lambda text: of_ssh(f"{text}\r\n".encode()),
     "the version of SSH": lambda text: of_ssh(f"SSH-1.5-{text}\r\n".encode()),

@@ -20,7 +20,7 @@ _NO_PASSWORD = re.compile(r"[0-9A-Fa-f:.%\[\]]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class HostPlace:
     """A host, and what is said of the way to it."""
 
     address: str
@@ -28,7 +28,7 @@ class Place:
     port: str | None = None
 
 
-def place_of(text: str, *, bare_ip6: bool = False) -> Place:
+def place_of(text: str, *, bare_ip6: bool = False) -> HostPlace:
     """Raises Unacceptable. ``bare_ip6``: whether ``::1`` may stand without brackets, where nothing
     could be meant for a port."""
     login, where = split_login(text.removeprefix("ssh://"))
@@ -38,7 +38,7 @@ def place_of(text: str, *, bare_ip6: bool = False) -> Place:
     parts = found.groupdict()
     port = parts.get("port")
     try:
-        return Place(
+        return HostPlace(
             address=address(parts.get("within") or parts["host"]),
             user=None if login is None else user(login),
             port=str(whole(port, least=1, most=65_535)) if port else None,

@@ -7,7 +7,7 @@ Every plan is shown before anything is sent (:mod:`fleet_tui.console.actions.doi
 from collections.abc import Callable
 
 from fleet_tui.console.actions import reasons
-from fleet_tui.console.actions.action import Action, Effect, Group, Run
+from fleet_tui.console.actions.action import Action, ActionEffect, ActionRun, Group
 from fleet_tui.console.actions.selection import Context, Scope, Selection
 from fleet_tui.console.host import Stage
 from fleet_tui.console.shell.places import Place
@@ -37,12 +37,14 @@ async def _act(screen: Stage, chosen: Selection, name: str) -> None:
         await doing.OTHERS[name](screen, chosen)
 
 
-def _acts(name: str) -> Run:
+def _acts(name: str) -> ActionRun:
     return lambda screen, chosen: _act(screen, chosen, name)
 
 
 def _action(
-    words: Words, run: Run | None = None, unavailable: Callable[[Context], str | None] | None = None
+    words: Words,
+    run: ActionRun | None = None,
+    unavailable: Callable[[Context], str | None] | None = None,
 ) -> Action:
     """What a verb is on the console."""
     scopes = {_SCOPES[words.noun]} | ({Scope.DEAD} if words.of_dead_letters else set())
@@ -56,7 +58,7 @@ def _action(
         label=words.label,
         footer=words.footer,
         scopes=frozenset(scopes),
-        effect=Effect.LOOKS if harmless else Effect.ACTS,
+        effect=ActionEffect.LOOKS if harmless else ActionEffect.ACTS,
         help=words.help,
         unavailable=unavailable or _unavailable(words),
     )

@@ -11,10 +11,10 @@ from fleet_tui.feed.feed import Link, Mode
 
 ENGINE_AWAY = "the engine does not answer: nothing can be changed now"
 
-Run = Callable[[Stage, Selection], Awaitable[None] | None]
+ActionRun = Callable[[Stage, Selection], Awaitable[None] | None]
 
 
-class Effect(StrEnum):
+class ActionEffect(StrEnum):
     """Whether an action can change anything in the fleet."""
 
     LOOKS = "looks"
@@ -54,7 +54,7 @@ class Action:
     keys: tuple[str, ...]
     """As Textual names them; the first one is shown."""
     group: Group
-    run: Run | None
+    run: ActionRun | None
     """None where only the widget in focus can do it."""
     bindings: tuple[str, ...] = ()
     """Ids of widgets' own bindings that do this when they have the focus, by the same keys."""
@@ -65,7 +65,7 @@ class Action:
     scopes: frozenset[Scope] = ANYWHERE
     gives_way_to: Scope | None = None
     """Where this scope is, another action has its keys."""
-    effect: Effect = Effect.LOOKS
+    effect: ActionEffect = ActionEffect.LOOKS
     command: str = ""
     """The ``:`` command that does the same, if it is not the name."""
     help: str = ""
@@ -80,14 +80,14 @@ class Action:
 
     def disabled_reason(self, context: Context) -> str | None:
         """Why this cannot be done now, in words for the operator; None when it can."""
-        if self.effect is Effect.ACTS and not context.can_act:
+        if self.effect is ActionEffect.ACTS and not context.can_act:
             if context.view.mode is Mode.REVIEW:
                 return "this is a recording: nothing can be changed"
             return "this console is read-only"
-        if self.effect is Effect.ACTS and context.view.link is Link.RECONNECTING:
+        if self.effect is ActionEffect.ACTS and context.view.link is Link.RECONNECTING:
             return ENGINE_AWAY
         engine = context.view.engine.mode
-        if self.effect is Effect.ACTS and not engine.takes_commands:
+        if self.effect is ActionEffect.ACTS and not engine.takes_commands:
             return f"the engine is in {engine.label}: {engine.meaning}"
         if self.gives_way_to in context.scopes:
             return _GIVES_WAY[self.gives_way_to]

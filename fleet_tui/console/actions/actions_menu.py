@@ -1,6 +1,6 @@
 """The menu of everything that acts."""
 
-from fleet_tui.console.actions.action import Action, Effect
+from fleet_tui.console.actions.action import Action, ActionEffect
 from fleet_tui.console.actions.menus import Choice, Menu
 from fleet_tui.console.actions.registry import ACTIONS
 from fleet_tui.console.actions.selection import Context
@@ -19,6 +19,6 @@ class ActionsMenu(Menu[Action]):
                 action.disabled_reason(context) or "",
             )
             for action in ACTIONS
-            if action.effect is Effect.ACTS
+            if action.effect is ActionEffect.ACTS
         ]
         super().__init__("Actions - the plan is shown before anything is done", choices)

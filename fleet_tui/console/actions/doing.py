@@ -29,7 +29,7 @@ from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.verbs.table import VERB_OF
 from fleet_tui.verbs.tasks import ids, tasks_of
-from fleet_tui.verbs.verb import Fact, Noun, Option, Planned, Said, Verb
+from fleet_tui.verbs.verb import Noun, Option, PlanFact, Planned, Said, Verb
 
 MAX_NAMED = 6
 """Things that are named one by one in the command that does the same."""
@@ -86,9 +86,9 @@ def _proposal(screen: Stage, found: Plan, verb: Verb, said: Said) -> Proposal:
     def facts(typed: Mapping[str, str]) -> Planned:
         return Planned(state, found, _said(said, typed), now_ms)
 
-    def told(typed: Mapping[str, str]) -> Sequence[Fact]:
+    def told(typed: Mapping[str, str]) -> Sequence[PlanFact]:
         wrong = _rate_problem(typed.get("rate", ""))
-        return [Fact(wrong, "rate", is_loss=True)] if wrong else verb.facts(facts(typed))
+        return [PlanFact(wrong, "rate", is_loss=True)] if wrong else verb.facts(facts(typed))
 
     return Proposal(
         safe_line(title(state, found.command)),
@@ -242,8 +242,8 @@ async def undo(screen: Stage, chosen: Selection) -> None:
         console.tell(f"undone: {', '.join(undone)}{again}")
 
 
-def _facts_of_undo(state: FleetState, found: Sequence[Plan], now_ms: int) -> list[Fact]:
-    facts: list[Fact] = []
+def _facts_of_undo(state: FleetState, found: Sequence[Plan], now_ms: int) -> list[PlanFact]:
+    facts: list[PlanFact] = []
     for each in found:
         verb = VERB_OF[type(each.command)]
         facts += verb.facts(Planned(state, each, Said(), now_ms))

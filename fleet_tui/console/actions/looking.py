@@ -10,19 +10,19 @@ from fleet_tui.console.actions.action import (
     ROWS,
     TASKS,
     Action,
+    ActionRun,
     Group,
-    Run,
 )
 from fleet_tui.console.actions.selection import Scope, Selection
 from fleet_tui.console.host import Stage
 from fleet_tui.console.shell.places import TABS, Place
 
 
-def _go(view: str) -> Run:
+def _go(view: str) -> ActionRun:
     return lambda screen, chosen: screen.console.go(Place(view))
 
 
-def _first_agent(view: str) -> Run:
+def _first_agent(view: str) -> ActionRun:
     return lambda screen, chosen: screen.console.go(Place(view, chosen.agents[0]))
 
 

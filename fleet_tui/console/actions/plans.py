@@ -17,7 +17,7 @@ from fleet_tui.core.plans import Plan, Tier, plan, subjects
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.verbs.table import VERB_OF
-from fleet_tui.verbs.verb import Fact
+from fleet_tui.verbs.verb import PlanFact
 
 _ABOUT_CHARS = 9
 """The column of what facts are about."""
@@ -43,7 +43,7 @@ class Proposal:
         self,
         title: str,
         tier: Tier,
-        facts: Callable[[Mapping[str, str]], Sequence[Fact]],
+        facts: Callable[[Mapping[str, str]], Sequence[PlanFact]],
         *,
         button: str,
         same_as: Callable[[Mapping[str, str]], str],
@@ -84,7 +84,7 @@ class Proposal:
         )
 
 
-def _line(fact: Fact) -> Line:
+def _line(fact: PlanFact) -> Line:
     about = (Cell(f"{fact.about:<{_ABOUT_CHARS}}", Tone.ACCENT),) if fact.about else ()
     aside = (Cell(f"  {fact.aside}", Tone.DIM),) if fact.aside else ()
     return (*about, Cell(fact.text, Tone.WARN if fact.is_loss else Tone.PLAIN), *aside)

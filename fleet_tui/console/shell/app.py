@@ -17,7 +17,7 @@ from textual.screen import Screen
 
 from fleet_tui.base import bundled, crash
 from fleet_tui.base.errors import FleetError
-from fleet_tui.console.actions.action import Action, Effect
+from fleet_tui.console.actions.action import Action, ActionEffect
 from fleet_tui.console.actions.selection import Context, Scope, Selection
 from fleet_tui.console.shell import export, header, themes
 from fleet_tui.console.shell.commandline import Commands, is_private
@@ -418,7 +418,7 @@ class FleetApp(App[int], inherit_bindings=False):
                 can_undo=context.can_undo,
             )
         reason = action.disabled_reason(context)
-        if action.effect is Effect.ACTS and self.pace is not None and self.pace.is_burst:
+        if action.effect is ActionEffect.ACTS and self.pace is not None and self.pace.is_burst:
             reason = TOO_FAST
         if reason is not None:
             self.tell(f"{action.title}: {reason}", Loudness.WARNING)

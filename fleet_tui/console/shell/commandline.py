@@ -13,7 +13,7 @@ from typing import NamedTuple
 from fleet_tui.console.actions.action import Action
 from fleet_tui.console.actions.registry import ACTIONS, BY_NAME
 from fleet_tui.console.actions.selection import Context, Scope, Selection
-from fleet_tui.console.shell.host import Shell
+from fleet_tui.console.shell.host import ConsoleShell
 from fleet_tui.console.shell.messages import CommandProblem
 from fleet_tui.console.shell.places import TABS, Place
 from fleet_tui.console.shell.timeline import BandView, parse_moment
@@ -36,8 +36,8 @@ class Word(NamedTuple):
     column: int
 
 
-Run = Callable[[Shell, Sequence[Word]], CommandProblem | None]
-Choices = Callable[[Shell], Sequence[str]]
+CommandRun = Callable[[ConsoleShell, Sequence[Word]], CommandProblem | None]
+Choices = Callable[[ConsoleShell], Sequence[str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,29 +47,29 @@ class CommandSpec:
     name: str
     usage: str
     help: str
-    run: Run
+    run: CommandRun
     choices: Choices
     """What its arguments can be, for completion."""
 
 
-def _no_choices(app: Shell) -> Sequence[str]:
+def _no_choices(app: ConsoleShell) -> Sequence[str]:
     del app
     return ()
 
 
-def _agents(app: Shell) -> Sequence[str]:
+def _agents(app: ConsoleShell) -> Sequence[str]:
     return sorted(app.view.state.agents)
 
 
-def _tasks(app: Shell) -> Sequence[str]:
+def _tasks(app: ConsoleShell) -> Sequence[str]:
     return [task.label for task in list(app.view.state.open_tasks.values())[:MAX_COMPLETED_TASKS]]
 
 
-def _alerts(app: Shell) -> Sequence[str]:
+def _alerts(app: ConsoleShell) -> Sequence[str]:
     return sorted(app.view.state.alerts)
 
 
-def _themes(app: Shell) -> Sequence[str]:
+def _themes(app: ConsoleShell) -> Sequence[str]:
     return sorted(name.removeprefix("fleet-") for name in app.loaded_themes.themes)
 
 
@@ -89,8 +89,8 @@ def _at_end(words: Sequence[Word], message: str, hint: str) -> CommandProblem:
 # --- places ---
 
 
-def _view(view: str) -> Run:
-    def run(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
+def _view(view: str) -> CommandRun:
+    def run(app: ConsoleShell, words: Sequence[Word]) -> CommandProblem | None:
         subject, rest = "", list(words[1:])
         if view == "logs" and rest:
             state = app.view.state
@@ -109,16 +109,16 @@ def _view(view: str) -> Run:
     return run
 
 
-def _topic(view: str) -> Run:
-    def run(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
+def _topic(view: str) -> CommandRun:
+    def run(app: ConsoleShell, words: Sequence[Word]) -> CommandProblem | None:
         app.go(Place(view, " ".join(word.text for word in words[1:])))
         return None
 
     return run
 
 
-def _of_agent(view: str) -> Run:
-    def run(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
+def _of_agent(view: str) -> CommandRun:
+    def run(app: ConsoleShell, words: Sequence[Word]) -> CommandProblem | None:
         if len(words) < 2:
             return _at_end(words, "which agent?", ", ".join(list(_agents(app))[:3]))
         word = words[1]
@@ -131,8 +131,8 @@ def _of_agent(view: str) -> Run:
     return run
 
 
-def _of_task(view: str) -> Run:
-    def run(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
+def _of_task(view: str) -> CommandRun:
+    def run(app: ConsoleShell, words: Sequence[Word]) -> CommandProblem | None:
         if len(words) < 2:
             return _at_end(words, "which task?", "its label, such as t-42")
         task = app.view.state.find_task(words[1].text)
@@ -147,7 +147,7 @@ def _of_task(view: str) -> Run:
 # --- settings ---
 
 
-def _theme(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
+def _theme(app: ConsoleShell, words: Sequence[Word]) -> CommandProblem | None:
     if len(words) < 2:
         return _at_end(words, "which theme?", ", ".join(_themes(app)))
     problem = app.switch_theme(words[1].text)
@@ -157,7 +157,7 @@ def _theme(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
 _SETTINGS = {"refresh": "refresh 500ms, refresh 2s", "bell": "bell crit, bell all, bell off"}
 
 
-def _set(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
+def _set(app: ConsoleShell, words: Sequence[Word]) -> CommandProblem | None:
     if len(words) < 2 or words[1].text not in _SETTINGS:
         where = words[1].column if len(words) > 1 else len(words[0].text) + 1
         return CommandProblem(where, "what to set?", ", ".join(_SETTINGS.values()))
@@ -166,7 +166,7 @@ def _set(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
     return (_set_bell if words[1].text == "bell" else _set_refresh)(app, words[2])
 
 
-def _set_refresh(app: Shell, word: Word) -> CommandProblem | None:
+def _set_refresh(app: ConsoleShell, word: Word) -> CommandProblem | None:
     span = span_ms(word.text)
     if span is None:
         return CommandProblem(word.column, f"{word.text} is no time", "500ms, 2s, 1m")
@@ -175,7 +175,7 @@ def _set_refresh(app: Shell, word: Word) -> CommandProblem | None:
     return None
 
 
-def _set_bell(app: Shell, word: Word) -> CommandProblem | None:
+def _set_bell(app: ConsoleShell, word: Word) -> CommandProblem | None:
     if word.text not in list(Calls):
         return CommandProblem(word.column, "which alerts?", _SETTINGS["bell"])
     app.attention.calls = Calls(word.text)
@@ -188,7 +188,7 @@ def _set_bell(app: Shell, word: Word) -> CommandProblem | None:
     return None
 
 
-def _goto(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
+def _goto(app: ConsoleShell, words: Sequence[Word]) -> CommandProblem | None:
     if app.timeline is None:
         return CommandProblem(
             0, "only a recording can go to a time", app.keyed("{sessions}: sessions")
@@ -203,7 +203,7 @@ def _goto(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
     return None
 
 
-def _diff(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
+def _diff(app: ConsoleShell, words: Sequence[Word]) -> CommandProblem | None:
     if len(words) < 2:
         return _at_end(words, "from which time?", _DIFF_TIMES)
     if len(words) > 3:
@@ -223,7 +223,7 @@ def _diff(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
 _DIFF_TIMES = "11:50, 11:50:10, 15m (ago)"
 
 
-def _submit(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
+def _submit(app: ConsoleShell, words: Sequence[Word]) -> CommandProblem | None:
     """Fill the form with what was typed; nothing leaves before it is confirmed there."""
     from fleet_tui.console.views.submit.typed import (  # noqa: PLC0415 - first paint first
         BadField,
@@ -241,13 +241,13 @@ def _submit(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
     return None
 
 
-def _events(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
+def _events(app: ConsoleShell, words: Sequence[Word]) -> CommandProblem | None:
     del words
     app.go(Place("review"))
     return None
 
 
-def _quit(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
+def _quit(app: ConsoleShell, words: Sequence[Word]) -> CommandProblem | None:
     del words
     app.leave()
     return None
@@ -257,7 +257,7 @@ def _quit(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
 
 
 def _subjects(
-    app: Shell, action: Action, words: Sequence[Word]
+    app: ConsoleShell, action: Action, words: Sequence[Word]
 ) -> Selection | CommandProblem | None:
     """What the words name; None when there are none and the action takes what is selected."""
     if not words:
@@ -288,7 +288,7 @@ def _subjects(
     return Selection(agents=tuple(agents), tasks=tuple(tasks), alerts=tuple(alerts))
 
 
-def _group(app: Shell, fingerprint: str) -> DeadLetters | None:
+def _group(app: ConsoleShell, fingerprint: str) -> DeadLetters | None:
     """The dead letters that a fingerprint names."""
     state = app.view.state
     groups = dead_letters.group(state.dead_letters.values(), state.fleet)
@@ -303,8 +303,8 @@ def _of_action(action: Action) -> Choices:
     return _alerts if Scope.ALERTS in action.scopes else _no_choices
 
 
-def _perform(action: Action) -> Run:
-    def run(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
+def _perform(action: Action) -> CommandRun:
+    def run(app: ConsoleShell, words: Sequence[Word]) -> CommandProblem | None:
         chosen = _subjects(app, action, words[1:])
         if isinstance(chosen, CommandProblem):
             return chosen
@@ -314,7 +314,7 @@ def _perform(action: Action) -> Run:
     return run
 
 
-def _note(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
+def _note(app: ConsoleShell, words: Sequence[Word]) -> CommandProblem | None:
     app.note_text = " ".join(word.text for word in words[1:])
     app.perform(BY_NAME["note"])
     return None
@@ -331,7 +331,9 @@ _TAKEN = (
 def _specs() -> dict[str, CommandSpec]:
     found: dict[str, CommandSpec] = {}
 
-    def add(name: str, usage: str, text: str, run: Run, choices: Choices = _no_choices) -> None:
+    def add(
+        name: str, usage: str, text: str, run: CommandRun, choices: Choices = _no_choices
+    ) -> None:
         found[name] = CommandSpec(name=name, usage=usage, help=text, run=run, choices=choices)
 
     for tab in TABS:
@@ -394,7 +396,7 @@ def is_private(text: str) -> bool:
 class Commands:
     """Runs and completes lines for one application."""
 
-    def __init__(self, app: Shell) -> None:
+    def __init__(self, app: ConsoleShell) -> None:
         self._app = app
 
     def run(self, text: str) -> CommandProblem | None:

@@ -11,17 +11,17 @@ from fleet_tui.console.host import Console
 from fleet_tui.console.shell.history import History
 from fleet_tui.console.shell.keymap import Keymap
 from fleet_tui.console.shell.messages import CommandProblem
-from fleet_tui.console.shell.themes import Loaded
+from fleet_tui.console.shell.themes import LoadedTheme
 from fleet_tui.console.terminal.attention import Attention
 
 
-class Shell(Console, Protocol):
+class ConsoleShell(Console, Protocol):
     """The application with its keys, its history and its own settings."""
 
     keys: Keymap
     history: History
     attention: Attention
-    loaded_themes: Loaded
+    loaded_themes: LoadedTheme
     is_paused: bool
 
     @property

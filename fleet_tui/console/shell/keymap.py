@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fleet_tui.console.actions.action import Action, Effect, key_text
+from fleet_tui.console.actions.action import Action, ActionEffect, key_text
 from fleet_tui.console.actions.registry import ACTIONS, BY_NAME
 from fleet_tui.core.text.firewall import safe_line
 
@@ -177,7 +177,7 @@ def _problem(name: str, texts: Sequence[str]) -> str:
         if _KEY.fullmatch(key) is None:
             return f"{safe_line(text)} is no key"
         loud = (len(key) == 1 and key.isupper()) or re.fullmatch(r"f1?\d", key) is not None
-        if action.effect is Effect.ACTS and not loud:
+        if action.effect is ActionEffect.ACTS and not loud:
             return f"{safe_line(text)}: what acts needs an UPPER-CASE or function key"
     return ""
 

@@ -13,7 +13,7 @@ from textual.widgets import Input
 
 from fleet_tui.console.actions.registry import ACTIONS
 from fleet_tui.console.host import Stage
-from fleet_tui.console.shell.host import Shell
+from fleet_tui.console.shell.host import ConsoleShell
 from fleet_tui.console.shell.places import Place
 from fleet_tui.console.text.cells import Cell, Tone
 from fleet_tui.console.widgets.command_bar import SafeInput
@@ -31,7 +31,7 @@ _COLUMNS = (
 )
 
 
-class Entry(NamedTuple):
+class PaletteEntry(NamedTuple):
     """Something that can be found."""
 
     title: str
@@ -42,7 +42,7 @@ class Entry(NamedTuple):
     run: Callable[[], None]
 
 
-def entries(app: Shell, screen: Stage) -> Iterator[Entry]:
+def entries(app: ConsoleShell, screen: Stage) -> Iterator[PaletteEntry]:
     """Actions as the registry has them, then agents, then open tasks."""
     context = screen.context()
 
@@ -55,12 +55,12 @@ def entries(app: Shell, screen: Stage) -> Iterator[Entry]:
     for index, action in enumerate(ACTIONS):
         if action.run is not None and action.name != "palette":
             why_not = action.disabled_reason(context) or ""
-            yield Entry(action.title, app.keys.all_shown(action), why_not, perform(index))
+            yield PaletteEntry(action.title, app.keys.all_shown(action), why_not, perform(index))
     state = app.view.state
     for name in state.agents:
-        yield Entry(safe_line(name), "agent", "", go(Place("agent", name)))
+        yield PaletteEntry(safe_line(name), "agent", "", go(Place("agent", name)))
     for task in list(state.open_tasks.values())[:MAX_TASKS]:
-        yield Entry(task.label, f"task, {task.phase.value}", "", go(Place("task", task.id)))
+        yield PaletteEntry(task.label, f"task, {task.phase.value}", "", go(Place("task", task.id)))
 
 
 class Palette(ModalScreen[None]):
@@ -83,7 +83,7 @@ class Palette(ModalScreen[None]):
         Binding("up", "move(-1)", "up", show=False, id="palette.up"),
     ]
 
-    def __init__(self, found: list[Entry]) -> None:
+    def __init__(self, found: list[PaletteEntry]) -> None:
         super().__init__()
         self._all = found
         self._search = FuzzySearch(case_sensitive=False)

@@ -20,7 +20,7 @@ from fleet_tui.console.actions.registry import ACTIONS, BY_NAME
 from fleet_tui.console.actions.selection import NOTHING, Context, Scope, Selection
 from fleet_tui.console.shell import band, header
 from fleet_tui.console.shell.footer import hints
-from fleet_tui.console.shell.host import Shell
+from fleet_tui.console.shell.host import ConsoleShell
 from fleet_tui.console.shell.messages import PaneFocused
 from fleet_tui.console.shell.places import TABS, Place
 from fleet_tui.console.shell.too_small import TooSmall
@@ -87,9 +87,9 @@ class FleetScreen(Screen[None], inherit_bindings=False):
         self._focus_before: Widget | None = None
 
     @property
-    def console(self) -> Shell:
+    def console(self) -> ConsoleShell:
         """The application, with its own type."""
-        return cast(Shell, self.app)
+        return cast(ConsoleShell, self.app)
 
     # --- what subclasses fill in ---
 

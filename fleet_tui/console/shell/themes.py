@@ -35,7 +35,7 @@ _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Palette:
+class ThemeColours:
     """One theme file. Every colour is ``#rrggbb``."""
 
     name: str
@@ -110,7 +110,9 @@ class Palette:
         )
 
 
-COLOR_FIELDS = tuple(each.name for each in fields(Palette) if each.name not in ("name", "dark"))
+COLOR_FIELDS = tuple(
+    each.name for each in fields(ThemeColours) if each.name not in ("name", "dark")
+)
 
 TEXT_FIELDS = ("foreground", "muted", "ok", "warn", "error", "busy", "primary", "keys")
 """Colours that text is written in."""
@@ -168,7 +170,7 @@ FLEET_MONO = _terminal_theme("fleet-mono")
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedTheme:
     """The themes there are, by name, and what was wrong with files that were left out."""
 
     themes: Mapping[str, Theme]
@@ -176,7 +178,7 @@ class Loaded:
 
 
 @dataclass(frozen=True)
-class Choice:
+class ThemeChoice:
     """What to start with."""
 
     name: str
@@ -186,7 +188,7 @@ class Choice:
     """Why it is not what was asked for."""
 
 
-def read_palette(source: Source) -> Palette | None:
+def read_palette(source: Source) -> ThemeColours | None:
     """The palette in a file, or None; what is wrong goes to the source, everything at once."""
     tree = reader.read(source)
     if not isinstance(tree, reader.Mapping):
@@ -210,7 +212,7 @@ def read_palette(source: Source) -> Palette | None:
     if source.errors:
         return None
     colors = {key: values[key].lower() for key in COLOR_FIELDS}
-    palette = Palette(name=values["name"], dark=values["dark"] == "true", **colors)
+    palette = ThemeColours(name=values["name"], dark=values["dark"] == "true", **colors)
     _warn_of_contrast(source, palette, tree)
     return palette
 
@@ -229,7 +231,7 @@ def _check_value(source: Source, key: str, value: reader.Scalar) -> None:
         )
 
 
-def _warn_of_contrast(source: Source, palette: Palette, tree: reader.Mapping) -> None:
+def _warn_of_contrast(source: Source, palette: ThemeColours, tree: reader.Mapping) -> None:
     for key in TEXT_FIELDS:
         ratio = contrast(getattr(palette, key), palette.background)
         if ratio < MIN_CONTRAST:
@@ -253,7 +255,7 @@ def contrast(color: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-def load(shipped: Path, own: Path | None = None) -> Loaded:
+def load(shipped: Path, own: Path | None = None) -> LoadedTheme:
     """The themes of a directory of ours and of one of the operator's, which need not exist.
 
     Never raises for what is in a file. A theme of the operator's own cannot take a shipped name.
@@ -270,7 +272,7 @@ def load(shipped: Path, own: Path | None = None) -> Loaded:
             source = Source(str(own), "")
             source.warn(None, f"only the first {MAX_USER_THEMES} of {len(files)} themes were read")
             problems += source.problems
-    return Loaded(themes, tuple(problems))
+    return LoadedTheme(themes, tuple(problems))
 
 
 def _load_file(file: Path, themes: dict[str, Theme], problems: list[Problem]) -> None:
@@ -299,7 +301,7 @@ def own_themes(env: Mapping[str, str]) -> Path:
     return base.expanduser() / "fleet-tui" / "themes"
 
 
-def choose(env: Mapping[str, str], wanted: str = "auto", *, known: Collection[str]) -> Choice:
+def choose(env: Mapping[str, str], wanted: str = "auto", *, known: Collection[str]) -> ThemeChoice:
     """The theme to start with.
 
     NO_COLOR always wins. Then what is wanted; else 16 colours take the terminal's own, and a light
@@ -307,18 +309,18 @@ def choose(env: Mapping[str, str], wanted: str = "auto", *, known: Collection[st
     """
     if "NO_COLOR" in env:
         asked = wanted not in ("auto", FLEET_MONO.name)
-        return Choice(FLEET_MONO.name, True, "NO_COLOR is set" if asked else "")
+        return ThemeChoice(FLEET_MONO.name, True, "NO_COLOR is set" if asked else "")
     problem = ""
     if wanted != "auto":
         if wanted in known:
-            return Choice(wanted, _ansi_color(wanted))
+            return ThemeChoice(wanted, _ansi_color(wanted))
         problem = f"there is no theme {wanted}; there are {', '.join(sorted(known))}"
     name = "fleet-dark"
     if not _has_256_colors(env):
         name = FLEET_ANSI.name
     elif _is_light(env.get("COLORFGBG", "")):
         name = "fleet-light"
-    return Choice(name, _ansi_color(name), problem)
+    return ThemeChoice(name, _ansi_color(name), problem)
 
 
 def _ansi_color(name: str) -> bool | None:
@@ -337,7 +339,7 @@ def _is_light(colors: str) -> bool:
     return colors.rpartition(";")[2] in ("7", "15")
 
 
-def install(app: App[_Result], loaded: Loaded, name: str) -> None:
+def install(app: App[_Result], loaded: LoadedTheme, name: str) -> None:
     """Make the themes known to an app and put one on; while it runs, this switches."""
     for theme in loaded.themes.values():
         app.register_theme(theme)

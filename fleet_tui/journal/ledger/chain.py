@@ -23,7 +23,7 @@ MAX_HEAD_BYTES = 200
 _FIXED = struct.Struct(">qqqqI")
 
 
-class Row(NamedTuple):
+class ChainRow(NamedTuple):
     """An event as the ledger keeps it."""
 
     seq: int
@@ -54,7 +54,7 @@ def link(
     return sha256(b"".join((previous, fixed, name, body))).digest()
 
 
-def is_next(previous: Head, row: Row) -> bool:
+def is_next(previous: Head, row: ChainRow) -> bool:
     """Whether the row is exactly what was written after ``previous``."""
     return row.seq == previous.seq + 1 and row.hash == link(previous.hash, *row[:6])
 

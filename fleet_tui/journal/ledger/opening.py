@@ -19,7 +19,7 @@ from fleet_tui.journal.directory import (
     unfinished_copy,
 )
 from fleet_tui.journal.errors import JournalDamaged, JournalFailed, JournalInUse, RestoreUnfinished
-from fleet_tui.journal.ledger.chain import START, Head, Row, link, read_head, write_head
+from fleet_tui.journal.ledger.chain import START, ChainRow, Head, link, read_head, write_head
 from fleet_tui.journal.ledger.codec import decode, encode
 from fleet_tui.journal.ledger.migrations import migrate
 from fleet_tui.journal.ledger.segments import (
@@ -246,7 +246,7 @@ def _check_order(directory: Path, last: Seq) -> None:
         expected = Head(Seq(end), found)
 
 
-def _fold_all(directory: Path, state: FleetState, rows: Iterator[Row]) -> FleetState:
+def _fold_all(directory: Path, state: FleetState, rows: Iterator[ChainRow]) -> FleetState:
     """Fold what is not in the state yet; every row is drawn and so verified."""
     while page := list(islice(rows, PAGE_EVENTS)):
         state = fold(state, [_understood(directory, row) for row in page if row.seq > state.seq])
@@ -258,7 +258,7 @@ def _mark(segment: SegmentReader, seq: int) -> bytes | None:
     return None if found is None else found[1]
 
 
-def _understood(directory: Path, row: Row) -> Recorded:
+def _understood(directory: Path, row: ChainRow) -> Recorded:
     """The event; unlike a console, an engine must not act on what it cannot read."""
     try:
         event = decode(row.kind, row.v, row.body)

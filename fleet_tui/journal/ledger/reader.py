@@ -24,7 +24,7 @@ from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.tasks.retell import Retelling
 from fleet_tui.journal.directory import check
 from fleet_tui.journal.errors import JournalMissing
-from fleet_tui.journal.ledger.chain import Row, read_head
+from fleet_tui.journal.ledger.chain import ChainRow, read_head
 from fleet_tui.journal.ledger.segments import (
     MAX_TASK_EVENTS,
     SegmentReader,
@@ -106,7 +106,7 @@ class JournalReader:
                 after = page[-1].seq
             return found
 
-    def rows(self, after: Seq, limit: int) -> list[Row]:
+    def rows(self, after: Seq, limit: int) -> list[ChainRow]:
         """Like :meth:`read`, as stored."""
         with self._reading():
             return list(islice(self._rows(after, min(limit, PAGE_EVENTS)), limit))
@@ -251,7 +251,7 @@ class JournalReader:
                 return found
         return None
 
-    def _session(self, row: Row, end: int, ended_at_ms: int | None) -> SessionSpan:
+    def _session(self, row: ChainRow, end: int, ended_at_ms: int | None) -> SessionSpan:
         files = self._files()
         firsts = [first for first, _ in files]
         its = files[max(bisect_right(firsts, row.seq) - 1, 0) : bisect_left(firsts, end)]
@@ -328,7 +328,7 @@ class JournalReader:
             self._open.pop(next(iter(self._open))).close()
         return segment
 
-    def _rows(self, after: int, page: int) -> Iterator[Row]:
+    def _rows(self, after: int, page: int) -> Iterator[ChainRow]:
         files = self._files()
         place = max(bisect_right([first for first, _ in files], after + 1) - 1, 0)
         for _, path in files[place:]:

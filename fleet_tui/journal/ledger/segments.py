@@ -17,7 +17,7 @@ from fleet_tui.core.ids import Epoch, Seq
 from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.journal.directory import create_private, sync_directory
 from fleet_tui.journal.errors import JournalTooNew, JournalUnfinished
-from fleet_tui.journal.ledger.chain import Head, Row
+from fleet_tui.journal.ledger.chain import ChainRow, Head
 from fleet_tui.journal.ledger.codec import decode_leniently
 from fleet_tui.journal.ledger.statements import query, schema
 
@@ -170,7 +170,7 @@ def create_segment(directory: Path, previous: Head, rows: Iterable[EventRow], ep
     return path
 
 
-def recorded(row: Row) -> Recorded:
+def recorded(row: ChainRow) -> Recorded:
     """The row as an event; one that cannot be read is kept as unknown."""
     return Recorded(
         Seq(row.seq), row.at_ms, Epoch(row.epoch), decode_leniently(row.kind, row.v, row.body)
@@ -227,24 +227,24 @@ class SegmentReader:
             raise sqlite3.DatabaseError(f"it says that engine {epoch} owns it")
         return SegmentInfo(first_seq, previous_hash, epoch, bool(sealed))
 
-    def rows(self, after: int, limit: int) -> list[Row]:
+    def rows(self, after: int, limit: int) -> list[ChainRow]:
         """The next rows after a position, at most ``limit`` and few more than PAGE_BYTES."""
-        return [Row._make(row) for row in self._page("events_after", after, limit)]
+        return [ChainRow._make(row) for row in self._page("events_after", after, limit)]
 
-    def all_rows(self, after: int, page: int) -> Iterator[Row]:
+    def all_rows(self, after: int, page: int) -> Iterator[ChainRow]:
         """All rows after a position, read in pages so that no transaction stays open."""
         while rows := self.rows(after, page):
             yield from rows
             after = rows[-1].seq
 
-    def filed_rows(self, after: int, page: int) -> Iterator[tuple[Row, str | None]]:
+    def filed_rows(self, after: int, page: int) -> Iterator[tuple[ChainRow, str | None]]:
         """Like :meth:`all_rows`, with the task that each row is found by."""
         while True:
             found = self._page("events_filed", after, page)
             if not found:
                 return
             for *row, task in found:
-                yield Row._make(row), task
+                yield ChainRow._make(row), task
             after = found[-1][0]
 
     def problem(self, *, thorough: bool) -> str:
@@ -261,10 +261,10 @@ class SegmentReader:
             for seq, at_ms, epoch, kind, v, body, _ in self._page("events_after", after, limit)
         ]
 
-    def task_rows(self, task: str, after: int = 0) -> list[Row]:
+    def task_rows(self, task: str, after: int = 0) -> list[ChainRow]:
         """The next rows about one task, at most MAX_TASK_EVENTS and few more than PAGE_BYTES."""
         page = self._page("events_of_task", task, after, MAX_TASK_EVENTS)
-        return [Row._make(row) for row in page]
+        return [ChainRow._make(row) for row in page]
 
     def submission_from(self, first: int, end: int) -> Submission | None:
         """The first task submitted from ``first`` on, before ``end``."""
@@ -278,7 +278,7 @@ class SegmentReader:
             number = 0
         return Submission(seq, number, task)
 
-    def engine_rows(self) -> list[Row]:
+    def engine_rows(self) -> list[ChainRow]:
         """Starts and ends of engines."""
         return self._rows("events_of_engine")
 
@@ -311,9 +311,9 @@ class SegmentReader:
                     break
         return page
 
-    def _rows(self, name: str, *parameters: int | str) -> list[Row]:
+    def _rows(self, name: str, *parameters: int | str) -> list[ChainRow]:
         found = self._connection.execute(query(name), parameters).fetchall()
-        return [Row._make(row) for row in found]
+        return [ChainRow._make(row) for row in found]
 
 
 def _quoted(path: Path) -> str:

@@ -12,7 +12,7 @@ from fleet_tui.core.ids import NOWHERE, Seq
 from fleet_tui.core.ledger.events import SegmentOpened, UnknownEvent, task_of
 from fleet_tui.journal.directory import lock_holder
 from fleet_tui.journal.errors import JournalMissing
-from fleet_tui.journal.ledger.chain import START, Head, Row, is_next, read_head
+from fleet_tui.journal.ledger.chain import START, ChainRow, Head, is_next, read_head
 from fleet_tui.journal.ledger.codec import decode_leniently
 from fleet_tui.journal.ledger.segments import SegmentReader, numbered_files
 from fleet_tui.journal.ledger.troubles import failure, is_damage
@@ -63,7 +63,7 @@ class Checker:
         self.bad_seq: int | None = None
         self._epoch = 0
 
-    def follow(self, rows: Iterable[Row]) -> Iterator[Row]:
+    def follow(self, rows: Iterable[ChainRow]) -> Iterator[ChainRow]:
         """The rows up to the first bad one, which ends the walk. An engine whose epoch is over
         cannot write, so epochs only rise."""
         for row in rows:
@@ -205,7 +205,7 @@ def _unreadable(error: sqlite3.Error, path: Path, seq: int) -> Exception:
     return failure(error, path.parent, f"{path} cannot be read")
 
 
-def _filed_rows(segment: SegmentReader, after: int) -> Iterator[Row]:
+def _filed_rows(segment: SegmentReader, after: int) -> Iterator[ChainRow]:
     """The rows. The task that a row is found by is no part of its hash, so it is looked at here."""
     for row, task in segment.filed_rows(after, PAGE_EVENTS):
         if row.kind == _OPENED and task is None:

@@ -68,7 +68,7 @@ class Outage(msgspec.Struct, frozen=True, kw_only=True):
     to_ms: int
 
 
-class History(msgspec.Struct, kw_only=True):
+class DemoHistory(msgspec.Struct, kw_only=True):
     """What there is to store, in order of time."""
 
     state: FleetState
@@ -85,7 +85,7 @@ def make_history(
     until_ms: int,
     minutes: int = MINUTES,
     per_minute: float,
-) -> History:
+) -> DemoHistory:
     """The fleet's last ``minutes`` before ``until_ms``: the same for the same seed and instant."""
     return _Past(fleet, seed, until_ms, minutes, per_minute).live()
 
@@ -120,7 +120,7 @@ class _Past:
         self.ahead: list[tuple[int, int, Callable[[], None]]] = []
         self.order = count()
 
-    def live(self) -> History:
+    def live(self) -> DemoHistory:
         self.commit([FleetLoaded(spec=self.fleet, by="demo")])
         self.commit([e for name in self.fleet.agents for e in self._joined(name)])
         self.at(self.now_ms, self.arrive)
@@ -135,7 +135,7 @@ class _Past:
             self.now_ms, _, act = heapq.heappop(self.ahead)
             act()
         self.lines.sort(key=_by_time)
-        return History(
+        return DemoHistory(
             state=self.state, batches=self.batches, samples=self.samples, lines=self.lines
         )
 

@@ -28,7 +28,7 @@ from fleet_tui.core.text.ulid import new_ulid
 from fleet_tui.journal.ledger.writer import JournalWriter
 from fleet_tui.journal.telemetry.logs import LogWriter
 from fleet_tui.journal.telemetry.samples import SampleWriter
-from fleet_tui.sim.demo.history import MINUTES, History, make_history
+from fleet_tui.sim.demo.history import MINUTES, DemoHistory, make_history
 from fleet_tui.sim.demo.workload import TASKS_PER_MINUTE, Workload
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ async def write_history(
         await writer.close("")
 
 
-async def _write_events(writer: JournalWriter, history: History) -> None:
+async def _write_events(writer: JournalWriter, history: DemoHistory) -> None:
     for start in range(0, len(history.batches), APPENDS_AT_ONCE):
         await asyncio.gather(
             *(
@@ -146,7 +146,7 @@ async def _write_events(writer: JournalWriter, history: History) -> None:
         )
 
 
-async def _write_lines(directory: Path, history: History) -> None:
+async def _write_lines(directory: Path, history: DemoHistory) -> None:
     lines = await LogWriter.open(directory)
     try:
         lines.write(history.lines)
@@ -154,7 +154,7 @@ async def _write_lines(directory: Path, history: History) -> None:
         await lines.close()
 
 
-async def _write_samples(directory: Path, history: History) -> None:
+async def _write_samples(directory: Path, history: DemoHistory) -> None:
     samples = await SampleWriter.open(directory)
     try:
         samples.add(history.samples)

@@ -21,7 +21,7 @@ from fleet_tui.sim.virtual.world import World, dice
 MAX_CLOCK_JUMP_MS = 600_000
 
 
-class Trouble:
+class Plague:
     """Carries faults out, each in its own time."""
 
     def __init__(self, world: World, people: People, checks: Checks, rng: random.Random) -> None:

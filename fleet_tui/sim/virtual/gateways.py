@@ -38,7 +38,7 @@ from fleet_tui.wire.openclaw.connection import CONNECT_TIMEOUT_MS, Connection
 from fleet_tui.wire.openclaw.connector import Connector
 from fleet_tui.wire.openclaw.dial import ByteChannel, GatewayFailure
 from fleet_tui.wire.openclaw.dialect import Dialect
-from fleet_tui.wire.openclaw.frames import Granted, Hello, Policy, Server
+from fleet_tui.wire.openclaw.frames import GatewayHello, Granted, Policy, ServerInfo
 from fleet_tui.wire.openclaw.host_vitals import LANES, SYSTEM
 from fleet_tui.wire.openclaw.readiness import DRAINING
 from fleet_tui.wire.port import KeptRuns
@@ -442,9 +442,9 @@ class _SimLine(Connector):
             process.listeners[stream] = None
         else:
             stream.close()
-        hello = Hello(
+        hello = GatewayHello(
             protocol=answers.PROTOCOL,
-            server=Server(
+            server=ServerInfo(
                 version=self._gateway.release.version,
                 boot_id=process.boot_id if self._gateway.release.tells_boot_id else "",
             ),

@@ -18,7 +18,7 @@ from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.sim.virtual.people import People
 from fleet_tui.sim.virtual.scenario import Job, LetterCare
-from fleet_tui.sim.virtual.truth import Edit, Requeue, sha256
+from fleet_tui.sim.virtual.truth import EditAsked, RequeueAsked, sha256
 from fleet_tui.sim.virtual.world import World
 
 TRIES = 40
@@ -70,7 +70,7 @@ class LetterOperator:
         text = f"edited {task.key} {self._rng.getrandbits(48):x}\n" + "y" * self._rng.choice(_SIZES)
         spec = replace(task.spec, payload=Untrusted(text), agent=None, pool=None)
         sent_s = self._world.loop.time()
-        edit = Edit(task=task.id, sent_s=sent_s, payload_sha256=sha256(text.encode()))
+        edit = EditAsked(task=task.id, sent_s=sent_s, payload_sha256=sha256(text.encode()))
         self._world.truth.edits.append(edit)
         in_doubt = False
         for _ in range(TRIES):
@@ -99,7 +99,7 @@ class LetterOperator:
         world = self._world
         for number in range(1, TRIES + 1):
             reason = f"round {self._rounds} try {number}"
-            ask = Requeue(
+            ask = RequeueAsked(
                 reason=reason,
                 tasks=tasks,
                 per_minute=self._care.per_minute,

@@ -14,7 +14,7 @@ from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
 from fleet_tui.core.tasks.model import TaskPhase
 from fleet_tui.sim.virtual.checks import Checks, Violation
 from fleet_tui.sim.virtual.draw import draw
-from fleet_tui.sim.virtual.faults import Trouble
+from fleet_tui.sim.virtual.faults import Plague
 from fleet_tui.sim.virtual.final_checks import check_at_the_end
 from fleet_tui.sim.virtual.letters import LetterOperator
 from fleet_tui.sim.virtual.loop import Deadlock, Livelock, NotVirtual
@@ -32,7 +32,7 @@ SETTLE_S = 110.0
 """Watched after the last task ended: what was to be stopped has stopped by then."""
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class WorldOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a world."""
 
     seed: int
@@ -65,7 +65,7 @@ class Life:
                 world, self._people, self.checks, scenario.meddling, dice(seed, "meddler")
             )
             world.on_committed.append(meddler.notice)
-        self._trouble = Trouble(world, self._people, self.checks, dice(seed, "faults"))
+        self._trouble = Plague(world, self._people, self.checks, dice(seed, "faults"))
 
     async def live(self) -> None:
         """The whole life of the world."""
@@ -140,7 +140,7 @@ def _wait_for_canaries(state: FleetState) -> bool:
     )
 
 
-def play(seed: int) -> Outcome:
+def play(seed: int) -> WorldOutcome:
     """Live through the world of a seed. The same seed gives the same outcome, byte for byte."""
     world = World(draw(seed))
     life = Life(world)
@@ -152,7 +152,7 @@ def play(seed: int) -> Outcome:
             life.checks.broken("no-bugs", f"{type(problem).__name__}: {problem}")
         for problem_text in world.loop.problems:
             life.checks.broken("no-bugs", problem_text)
-    return Outcome(
+    return WorldOutcome(
         seed=seed,
         violations=tuple(life.checks.violations),
         notes=world.notes(),

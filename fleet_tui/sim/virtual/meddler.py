@@ -46,7 +46,7 @@ from fleet_tui.core.tasks.events import (
 from fleet_tui.sim.virtual.checks import Checks
 from fleet_tui.sim.virtual.people import People
 from fleet_tui.sim.virtual.scenario import Meddling
-from fleet_tui.sim.virtual.truth import Requeue
+from fleet_tui.sim.virtual.truth import RequeueAsked
 from fleet_tui.sim.virtual.world import World
 
 TRIES = 5
@@ -233,7 +233,9 @@ class Meddler:
         for _ in range(1 + self._twice()):
             self._asked += 1
             reason = f"once more, {self._asked}"
-            ask = Requeue(reason=reason, tasks=(task,), per_minute=None, sent_s=world.loop.time())
+            ask = RequeueAsked(
+                reason=reason, tasks=(task,), per_minute=None, sent_s=world.loop.time()
+            )
             world.truth.requeues.append(ask)
             self._perhaps_kill()
             reply = await self._people.ask("operator", RequeueCommand(tasks=(task,), reason=reason))

@@ -15,11 +15,11 @@ from fleet_tui.journal.ledger.writer import JournalWriter
 from fleet_tui.journal.recordings.recording import SUFFIX, export
 from fleet_tui.journal.telemetry.logs import LogWriter
 from fleet_tui.journal.telemetry.samples import SampleWriter
-from fleet_tui.sim.virtual.life import Outcome
+from fleet_tui.sim.virtual.life import WorldOutcome
 from fleet_tui.sim.virtual.scenario import START_MS
 
 
-def write_recording(outcome: Outcome, folder: Path, name: str) -> Path:
+def write_recording(outcome: WorldOutcome, folder: Path, name: str) -> Path:
     """Write ``NAME.fleetrec`` into an existing folder and return where it is. Blocks."""
     path = folder / f"{name}{SUFFIX}"
     with tempfile.TemporaryDirectory(prefix="fleet-tui-sim-") as directory:
@@ -28,7 +28,7 @@ def write_recording(outcome: Outcome, folder: Path, name: str) -> Path:
     return path
 
 
-async def _write_ledger(directory: Path, outcome: Outcome) -> None:
+async def _write_ledger(directory: Path, outcome: WorldOutcome) -> None:
     writer = await JournalWriter.open(directory, lambda: START_MS, __version__, pid=0)
     try:
         for batch in _batches(outcome.rows):
@@ -49,7 +49,7 @@ def _batches(rows: Sequence[Recorded]) -> Iterator[list[Recorded]]:
         yield list(batch)
 
 
-def _lines(outcome: Outcome) -> list[LogLine]:
+def _lines(outcome: WorldOutcome) -> list[LogLine]:
     """What happened, in order, and the broken promises at the moments in which they were broken:
     at the end of the ledger at the latest, for a review ends there."""
     last_ms = max((row.at_ms - START_MS for row in outcome.rows), default=0)

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from fleet_tui.sim.virtual.life import Outcome, play
+from fleet_tui.sim.virtual.life import WorldOutcome, play
 from fleet_tui.sim.virtual.mutants import BY_NAME, planted
 from fleet_tui.sim.virtual.recording import write_recording
 
@@ -95,7 +95,7 @@ def hunt(
     return Report(seeds=len(seeds), mutants=tuple(caught))
 
 
-def record(outcome: Outcome, folder: Path) -> Path:
+def record(outcome: WorldOutcome, folder: Path) -> Path:
     """Write the recording of a world; makes the folder where there is none."""
     folder.mkdir(parents=True, exist_ok=True)
     return write_recording(outcome, folder, f"seed-{outcome.seed}")
@@ -116,7 +116,7 @@ def _hunt_one(wanted: tuple[str, Sequence[int]]) -> Caught:
     return Caught(name=name, first_seed=None)
 
 
-def _found(outcome: Outcome) -> list[Found]:
+def _found(outcome: WorldOutcome) -> list[Found]:
     return [
         Found(seed=outcome.seed, invariant=v.invariant, at_ms=v.at_ms, text=v.text)
         for v in outcome.violations

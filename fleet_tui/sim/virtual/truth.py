@@ -73,7 +73,7 @@ class Call(msgspec.Struct, kw_only=True):
     """Of a verdict: tells it from all others."""
 
 
-class Edit(msgspec.Struct, kw_only=True):
+class EditAsked(msgspec.Struct, kw_only=True):
     """Another payload that an operator gave a dead letter."""
 
     task: str
@@ -83,7 +83,7 @@ class Edit(msgspec.Struct, kw_only=True):
     refused: str = ""
 
 
-class Requeue(msgspec.Struct, kw_only=True):
+class RequeueAsked(msgspec.Struct, kw_only=True):
     """One try to let dead letters run again."""
 
     reason: str
@@ -106,8 +106,8 @@ class Truth:
         self.canaries: list[Execution] = []
         """Of canary runs."""
         self.calls: list[Call] = []
-        self.edits: list[Edit] = []
-        self.requeues: list[Requeue] = []
+        self.edits: list[EditAsked] = []
+        self.requeues: list[RequeueAsked] = []
         self.sent: dict[str, str] = {}
         """By client key: SHA-256 of the payload."""
         self.tasks: dict[str, set[str]] = {}

@@ -40,10 +40,10 @@ from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.openclaw.connection import (
     Connection,
     GatewayRefused,
+    GatewayReply,
     GatewayResult,
     Lost,
     Promised,
-    Reply,
 )
 from fleet_tui.wire.openclaw.connector import Connector
 from fleet_tui.wire.openclaw.dial import GatewayFailure
@@ -65,7 +65,7 @@ from fleet_tui.wire.openclaw.transcript import (
     NO_WORDS,
     NOT_CONTINUED,
     TASKS_LIMIT,
-    History,
+    ChatHistory,
     SessionState,
     TaskLedger,
     about_another_session,
@@ -224,7 +224,7 @@ class Attempts:
             if lost is not None:
                 return lost
 
-    async def _final_answer(self, order: RunOrder, asked: _Asked) -> Reply | None:
+    async def _final_answer(self, order: RunOrder, asked: _Asked) -> GatewayReply | None:
         """What the start is answered with at last. None where the session has said twice that the
         run has ended, and no answer came in between: none will."""
         has_ended = False
@@ -414,7 +414,7 @@ class Attempts:
         )
         if not isinstance(told, GatewayResult):
             return unanswered(told)
-        history = decode(told.payload, History)
+        history = decode(told.payload, ChatHistory)
         if isinstance(history, Malformed):
             return unanswered(history)
         other = about_another_session(history, ledger, key)

@@ -21,8 +21,8 @@ from fleet_tui.wire.openclaw.dialect import TRACED, TRACEPARENT, Dialect, Questi
 from fleet_tui.wire.openclaw.frames import (
     Challenge,
     ErrorShape,
-    Frame,
-    Hello,
+    GatewayFrame,
+    GatewayHello,
     Malformed,
     Shutdown,
     decode,
@@ -73,7 +73,7 @@ class Lost(msgspec.Struct, frozen=True):
     detail: Untrusted = NOTHING_SAID
 
 
-Reply = GatewayResult | GatewayRefused | Lost
+GatewayReply = GatewayResult | GatewayRefused | Lost
 
 
 class _Pending:
@@ -81,10 +81,12 @@ class _Pending:
 
     def __init__(self, *, two_steps: bool) -> None:
         loop = asyncio.get_running_loop()
-        self.answer: asyncio.Future[Reply] = loop.create_future()
-        self.result: asyncio.Future[Reply] | None = loop.create_future() if two_steps else None
+        self.answer: asyncio.Future[GatewayReply] = loop.create_future()
+        self.result: asyncio.Future[GatewayReply] | None = (
+            loop.create_future() if two_steps else None
+        )
 
-    def resolve(self, reply: Reply, *, last: bool) -> None:
+    def resolve(self, reply: GatewayReply, *, last: bool) -> None:
         """Give the reply to whoever waits for it; ``last`` when no other can follow."""
         if not self.answer.done():
             self.answer.set_result(reply)
@@ -96,7 +98,7 @@ class Promised(NamedTuple):
     """A request that is answered in two steps, and its final answer, which never is an error."""
 
     request_id: str
-    result: asyncio.Future[Reply]
+    result: asyncio.Future[GatewayReply]
 
 
 class Messages(Protocol):
@@ -129,8 +131,8 @@ class Connection:
     def __init__(
         self,
         stream: Messages,
-        hello: Hello,
-        on_event: Callable[[Frame], None],
+        hello: GatewayHello,
+        on_event: Callable[[GatewayFrame], None],
         *,
         booted_at_ms: float | None = None,
     ) -> None:
@@ -150,14 +152,16 @@ class Connection:
         self._farewell = ""
         self._reader = asyncio.create_task(self._read(), name="openclaw-reader")
 
-    async def call(self, method: str, params: dict[str, object], *, timeout_ms: int) -> Reply:
+    async def call(
+        self, method: str, params: dict[str, object], *, timeout_ms: int
+    ) -> GatewayReply:
         """Ask once and wait for the answer at most that long."""
         request_id, pending = self._register(two_steps=False)
         return await self._ask(request_id, pending, method, params, {}, timeout_ms)
 
     async def call_for_result(
         self, method: str, params: dict[str, object], *, traceparent: str | None, timeout_ms: int
-    ) -> tuple[Reply, Promised]:
+    ) -> tuple[GatewayReply, Promised]:
         """Ask for something long: the first answer, and the final one, which is there too when the
         first is a refusal. Whoever does not wait for it has to :meth:`forget` it."""
         request_id, pending = self._register(two_steps=True)
@@ -227,7 +231,7 @@ class Connection:
         params: dict[str, object],
         extra: dict[str, str],
         timeout_ms: int,
-    ) -> Reply:
+    ) -> GatewayReply:
         if pending.answer.done():
             return pending.answer.result()
         request = {"type": "req", "id": request_id, "method": method, "params": params, **extra}
@@ -257,7 +261,7 @@ class Connection:
                     message = await self._stream.receive()
                 if message is None:
                     return self._end(Lost(LostReason.CONNECTION_LOST, self._how_closed()))
-                frame = decode(message, Frame)
+                frame = decode(message, GatewayFrame)
                 if isinstance(frame, Malformed):
                     return self._end(Lost(LostReason.BAD_ANSWER, words_of(frame.problem)))
                 self._take(frame)
@@ -279,7 +283,7 @@ class Connection:
         said = self._stream.close_reason or self._farewell
         return words_of(f"connection closed: {said}" if said else "connection closed")
 
-    def _take(self, frame: Frame) -> None:
+    def _take(self, frame: GatewayFrame) -> None:
         if frame.type == "event":
             if frame.event == "shutdown":
                 shutdown = decode(frame.payload, Shutdown)
@@ -289,7 +293,7 @@ class Connection:
         pending = self._pending.get(frame.id)
         if frame.type != "res" or pending is None:
             return
-        reply: Reply = GatewayResult(frame.payload)
+        reply: GatewayReply = GatewayResult(frame.payload)
         if not frame.ok:
             reply = GatewayRefused(frame.error or ErrorShape(), frame.payload)
         last = pending.result is None or pending.answer.done() or not frame.ok
@@ -316,7 +320,7 @@ async def connect(
     dial: Dial,
     token: str,
     *,
-    on_event: Callable[[Frame], None] = lambda _frame: None,
+    on_event: Callable[[GatewayFrame], None] = lambda _frame: None,
     timeout_ms: int = CONNECT_TIMEOUT_MS,
 ) -> Connection | GatewayFailure:
     """Open a channel, upgrade it and introduce ourselves. One try."""
@@ -349,7 +353,7 @@ async def connect(
 class _Greeted(NamedTuple):
     """A hello, and when the process that said it started (see :class:`Connection`)."""
 
-    hello: Hello
+    hello: GatewayHello
     booted_at_ms: float | None
 
 
@@ -364,7 +368,7 @@ async def _introduce(stream: MessageStream, token: str) -> _Greeted | GatewayFai
     }
     challenge: Challenge | None = None
     while (message := await stream.receive()) is not None:
-        frame = decode(message, Frame)
+        frame = decode(message, GatewayFrame)
         if isinstance(frame, Malformed):
             return _nonsense(frame)
         if frame.type == "event" and frame.event == "connect.challenge" and challenge is None:
@@ -386,7 +390,7 @@ async def _introduce(stream: MessageStream, token: str) -> _Greeted | GatewayFai
     )
 
 
-def _booted_at_ms(challenge: Challenge | None, hello: Hello) -> float | None:
+def _booted_at_ms(challenge: Challenge | None, hello: GatewayHello) -> float | None:
     """By the gateway's clock, a little early: its age is told after the time of its challenge."""
     now_ms = finite(challenge.ts) if challenge is not None else None
     age_ms = finite(hello.snapshot.uptime_ms)

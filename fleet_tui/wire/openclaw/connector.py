@@ -17,7 +17,7 @@ from fleet_tui.core.tasks.evidence import LostReason
 from fleet_tui.wire.openclaw.connection import Connection, Lost, connect
 from fleet_tui.wire.openclaw.dial import Dial, GatewayFailure
 from fleet_tui.wire.openclaw.dialect import Dialect
-from fleet_tui.wire.openclaw.frames import Frame
+from fleet_tui.wire.openclaw.frames import GatewayFrame
 
 REFUSED_HOLD_MS = 60_000
 
@@ -45,7 +45,7 @@ class Connector:
         token: Callable[[], Awaitable[str | ProbeFailure]],
         clock: Callable[[], int],
         known: Dialect | None = None,
-        on_event: Callable[[Frame], None] = lambda _frame: None,
+        on_event: Callable[[GatewayFrame], None] = lambda _frame: None,
     ) -> None:
         """``on_event`` is called with every event that the gateway pushes. ``known`` is what the
         gateway's release understands, where that need not be asked."""

@@ -15,7 +15,7 @@ import msgspec
 
 from fleet_tui.core.agents.vitals import FailureKind, Limit
 from fleet_tui.wire.openclaw.dial import GatewayFailure
-from fleet_tui.wire.openclaw.frames import ErrorShape, Hello
+from fleet_tui.wire.openclaw.frames import ErrorShape, GatewayHello
 from fleet_tui.wire.openclaw.handshake import refusal
 from fleet_tui.wire.openclaw.host_vitals import LANES, SYSTEM
 from fleet_tui.wire.words import words_of
@@ -97,7 +97,7 @@ Ask = Callable[[Question], Awaitable[ErrorShape | GatewayFailure]]
 """Sends a question; how it was refused, or why nobody knows."""
 
 
-async def learn(hello: Hello, ask: Ask) -> Dialect | GatewayFailure:
+async def learn(hello: GatewayHello, ask: Ask) -> Dialect | GatewayFailure:
     """The dialect of the gateway that said ``hello``; ``ask`` sends one question."""
     methods = frozenset(hello.features.methods)
     missing = sorted(NEEDED - methods)
@@ -143,7 +143,7 @@ def lacks_method(error: ErrorShape) -> bool:
     return error.code == INVALID and error.message.startswith("unknown method")
 
 
-def _unsupported(hello: Hello, problem: str) -> GatewayFailure:
+def _unsupported(hello: GatewayHello, problem: str) -> GatewayFailure:
     version = hello.server.version or "of an unknown release"
     return GatewayFailure(
         kind=FailureKind.RELEASE_UNSUPPORTED, detail=words_of(f"OpenClaw {version} {problem}")

@@ -35,7 +35,7 @@ class ErrorShape(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     details: msgspec.Raw = _NULL
 
 
-class Frame(msgspec.Struct, frozen=True, kw_only=True):
+class GatewayFrame(msgspec.Struct, frozen=True, kw_only=True):
     """Any frame from a gateway: ``event`` has a name, ``res`` the id of its request."""
 
     type: str
@@ -62,7 +62,7 @@ class Challenge(msgspec.Struct, frozen=True, kw_only=True):
     ts: float | None = None
 
 
-class Server(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class ServerInfo(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Who answers. ``boot_id`` is new at every start of its process and every restart within."""
 
     version: str = ""
@@ -95,11 +95,11 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Age of its process."""
 
 
-class Hello(msgspec.Struct, frozen=True, kw_only=True):
+class GatewayHello(msgspec.Struct, frozen=True, kw_only=True):
     """``hello-ok``: the connection is accepted."""
 
     protocol: int = 0
-    server: Server = Server()
+    server: ServerInfo = ServerInfo()
     features: Features = Features()
     snapshot: Snapshot = Snapshot()
     auth: Granted = Granted()
@@ -112,7 +112,7 @@ class Created(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     session_id: str
 
 
-class Accepted(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class RunAccepted(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """First answer of ``agent``. ``status`` is ``accepted``, ``in_flight`` for a key that the
     gateway knows, or how that run has ended."""
 
@@ -146,13 +146,13 @@ def decode(data: bytes | msgspec.Raw, shape: type[T]) -> T | Malformed:
         return Malformed(str(error)[:200])
 
 
-def read_hello(data: bytes | msgspec.Raw) -> Hello | Malformed:
+def read_hello(data: bytes | msgspec.Raw) -> GatewayHello | Malformed:
     """A hello whose version and boot id, which the ledger keeps, are names."""
-    hello = decode(data, Hello)
+    hello = decode(data, GatewayHello)
     if isinstance(hello, Malformed):
         return hello
     said = hello.server
-    server = Server(version=name_of(said.version), boot_id=name_of(said.boot_id))
+    server = ServerInfo(version=name_of(said.version), boot_id=name_of(said.boot_id))
     return replace(hello, server=server)
 
 

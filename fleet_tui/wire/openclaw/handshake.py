@@ -13,7 +13,7 @@ from fleet_tui.wire.openclaw.frames import (
     PROTOCOL,
     ErrorDetails,
     ErrorShape,
-    Hello,
+    GatewayHello,
     Malformed,
     decode,
 )
@@ -89,7 +89,7 @@ def _kind(code: str, details: ErrorDetails) -> FailureKind:
     return FailureKind.BAD_ANSWER
 
 
-def check_hello(hello: Hello) -> GatewayFailure | None:
+def check_hello(hello: GatewayHello) -> GatewayFailure | None:
     """What is wrong with an accepted connection, or None."""
     if hello.protocol != PROTOCOL:
         return GatewayFailure(

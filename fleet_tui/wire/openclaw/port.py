@@ -31,9 +31,9 @@ from fleet_tui.wire.openclaw.attempt import Attempts, RunsByAttempts
 from fleet_tui.wire.openclaw.connection import (
     Connection,
     GatewayRefused,
+    GatewayReply,
     GatewayResult,
     Lost,
-    Reply,
 )
 from fleet_tui.wire.openclaw.connector import Connector
 from fleet_tui.wire.openclaw.dial import Dial, GatewayFailure
@@ -333,14 +333,14 @@ class OpenClawPort(RunsByAttempts):
         return self._retries.now() if self._line.open_connection is not None else None
 
 
-def _is_there(reply: Reply) -> bool:
+def _is_there(reply: GatewayReply) -> bool:
     """Whether a method may be asked for again. Only a release that has none is not: any other
     refusal may pass."""
     return not (isinstance(reply, GatewayRefused) and lacks_method(reply.error))
 
 
 def parsed(
-    reply: Reply, parse: Callable[[msgspec.Raw], T | Malformed]
+    reply: GatewayReply, parse: Callable[[msgspec.Raw], T | Malformed]
 ) -> T | GatewayFailure | None:
     """What an answer holds, or why no work should be given; None where it tells nothing that can be
     used this time. Vitals in another form, or none, keep nobody from working."""

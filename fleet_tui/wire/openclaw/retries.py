@@ -16,7 +16,7 @@ from fleet_tui.core.agents.model_trouble import MAX_REASON_CHARS
 from fleet_tui.core.agents.vitals import ModelTrouble
 from fleet_tui.core.ids import RunId
 from fleet_tui.wire.numbers import count
-from fleet_tui.wire.openclaw.frames import Frame, Malformed, decode
+from fleet_tui.wire.openclaw.frames import GatewayFrame, Malformed, decode
 from fleet_tui.wire.words import beginning
 
 MAX_RUNS = 1_024
@@ -67,7 +67,7 @@ class Retries:
         """Nothing is known: the connection that told it is gone."""
         self._runs.clear()
 
-    def hear(self, frame: Frame) -> None:
+    def hear(self, frame: GatewayFrame) -> None:
         """Take an event; those about anything else are passed over."""
         if frame.event != "agent":
             return

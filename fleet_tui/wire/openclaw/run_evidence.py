@@ -28,9 +28,9 @@ from fleet_tui.core.tasks.evidence import (
     microusd,
 )
 from fleet_tui.wire.numbers import count
-from fleet_tui.wire.openclaw.connection import GatewayRefused, GatewayResult, Lost, Reply
+from fleet_tui.wire.openclaw.connection import GatewayRefused, GatewayReply, GatewayResult, Lost
 from fleet_tui.wire.openclaw.dial import GatewayFailure
-from fleet_tui.wire.openclaw.frames import Accepted, ErrorDetails, Malformed, decode, name_of
+from fleet_tui.wire.openclaw.frames import ErrorDetails, Malformed, RunAccepted, decode, name_of
 from fleet_tui.wire.words import words_of
 
 FAILED_MODEL = "model-error"
@@ -186,7 +186,7 @@ def no_cancel(reply: GatewayRefused | Lost) -> Unknown:
     return lost
 
 
-def about_another(reply: Reply, run_id: str) -> Unknown | None:
+def about_another(reply: GatewayReply, run_id: str) -> Unknown | None:
     """Unknown for an answer that names another run than it was asked about: it proves nothing about
     ours. Gateways name the run in all they say of one."""
     if isinstance(reply, Lost):
@@ -197,11 +197,11 @@ def about_another(reply: Reply, run_id: str) -> Unknown | None:
     return Unknown(LostReason.BAD_ANSWER, words_of(f"the answer is about run {named.run_id}"))
 
 
-def start_answer(reply: Reply, boot_id: str) -> Definite[Started | NotStarted] | Unknown:
+def start_answer(reply: GatewayReply, boot_id: str) -> Definite[Started | NotStarted] | Unknown:
     """What the first answer of ``agent`` proves. A refusal there comes before any work."""
     match reply:
         case GatewayResult(payload=payload):
-            accepted = decode(payload, Accepted)
+            accepted = decode(payload, RunAccepted)
             if isinstance(accepted, Malformed):
                 return unanswered(accepted)
             if accepted.status not in _STARTED:

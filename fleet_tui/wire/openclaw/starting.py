@@ -4,7 +4,7 @@ import msgspec
 
 from fleet_tui.core.tasks.evidence import Definite, LostReason, NotStarted, Started, Unknown
 from fleet_tui.core.text.untrusted import Untrusted
-from fleet_tui.wire.openclaw.connection import GatewayRefused, GatewayResult, Lost, Reply
+from fleet_tui.wire.openclaw.connection import GatewayRefused, GatewayReply, GatewayResult, Lost
 from fleet_tui.wire.openclaw.dialect import Dialect
 from fleet_tui.wire.openclaw.frames import Created, Malformed, decode
 from fleet_tui.wire.openclaw.run_evidence import refused_start
@@ -45,7 +45,7 @@ def is_accepted(answer: StartAnswer) -> bool:
     )
 
 
-def created(reply: Reply) -> Created | NotStarted:
+def created(reply: GatewayReply) -> Created | NotStarted:
     """The attempt's session, or why there is none: the run itself has not been asked for yet."""
     match reply:
         case GatewayRefused():

@@ -71,18 +71,18 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     kind: str = ""
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True):
+class ChatPart(msgspec.Struct, frozen=True, kw_only=True):
     """A piece of an entry; only text pieces matter here."""
 
     type: str = ""
     text: str = ""
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class ChatEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One message of a transcript."""
 
     role: str = ""
-    content: str | list[Part] = ""
+    content: str | list[ChatPart] = ""
     stop_reason: str | None = None
     idempotency_key: str = ""
     model: str | None = None
@@ -118,13 +118,13 @@ class SessionInfo(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     model: str | None = None
 
 
-class History(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class ChatHistory(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Answer of ``chat.history``. Without ``session_id`` there is no such session."""
 
     session_key: str = ""
     """Which session it is about; empty where the gateway does not say."""
     session_id: str | None = None
-    messages: list[Entry] = []
+    messages: list[ChatEntry] = []
     has_more: bool = False
     session_info: SessionInfo = SessionInfo()
 
@@ -175,7 +175,7 @@ class TaskLedger(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def about_another_session(history: History, ledger: TaskLedger, key: str) -> str | None:
+def about_another_session(history: ChatHistory, ledger: TaskLedger, key: str) -> str | None:
     """The session that a gateway told of where it was asked about ``key``; None where it named no
     other one. Gateways fold the case of keys."""
     told = (history.session_key, *(row.session_key for row in ledger.tasks))
@@ -198,7 +198,7 @@ class SessionState(Enum):
 
 
 def session_state(
-    history: History, ledger: TaskLedger, run_id: str
+    history: ChatHistory, ledger: TaskLedger, run_id: str
 ) -> Running | Finished | Died | Stopped | SessionState:
     """Where the attempt ``run_id`` stands; ``ledger`` was read before ``history``."""
     info = history.session_info
@@ -237,12 +237,12 @@ _OVER = frozenset({"done", "failed", "timeout"})
 """Statuses of a session in which no turn is at work."""
 
 
-def _has_last_words(history: History) -> bool:
+def _has_last_words(history: ChatHistory) -> bool:
     """Whether what its last turn said is there. Turns that failed may leave nothing."""
     return bool(history.messages) and history.messages[-1].role == "assistant"
 
 
-def _done(history: History, run_id: str) -> Finished:
+def _done(history: ChatHistory, run_id: str) -> Finished:
     """A turn that ended well, unless nobody read the task in it. A gateway that is killed between
     its note that a turn runs and its copy of the text goes on with its own prompt alone (seen on
     2026.9.6); the answer is about nothing then."""
@@ -254,7 +254,9 @@ def _done(history: History, run_id: str) -> Finished:
     return _finished(history, ok=True, failure="")
 
 
-def _ended_in_ledger(history: History, row: str | None, run_id: str) -> Finished | Stopped | None:
+def _ended_in_ledger(
+    history: ChatHistory, row: str | None, run_id: str
+) -> Finished | Stopped | None:
     """How a run ended whose session does not say so yet: up to 2026.7 that takes it up to two
     seconds longer than the ledger, and sessions of 2026.5 never do. The ledger calls an abort a
     timeout too."""
@@ -292,7 +294,7 @@ def _removed(ledger: TaskLedger, run_id: str) -> Running | Finished | Stopped | 
             return SessionState.UNCLEAR
 
 
-def _finished(history: History, *, ok: bool, failure: str) -> Finished:
+def _finished(history: ChatHistory, *, ok: bool, failure: str) -> Finished:
     spoken = [entry for entry in history.messages if entry.role == "assistant"]
     last = spoken[-1].text if spoken else ""
     return Finished(
@@ -305,7 +307,7 @@ def _finished(history: History, *, ok: bool, failure: str) -> Finished:
     )
 
 
-def _usage(history: History) -> Usage:
+def _usage(history: ChatHistory) -> Usage:
     info = history.session_info
     if history.has_more:
         sums = TokenUsage(input=info.input_tokens, output=info.output_tokens)

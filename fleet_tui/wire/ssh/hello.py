@@ -54,7 +54,7 @@ class Goodbye(msgspec.Struct, frozen=True):
     words: str
 
 
-class Hello(msgspec.Struct, frozen=True, kw_only=True):
+class SshHello(msgspec.Struct, frozen=True, kw_only=True):
     """The beginning of what a server sent."""
 
     lines: tuple[str, ...] = ()
@@ -66,7 +66,7 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
     goodbye: Goodbye | None = None
 
 
-def parse_hello(data: bytes) -> Hello:
+def parse_hello(data: bytes) -> SshHello:
     """Read the first bytes of a server; whatever they are, and cut off anywhere."""
     lines: list[str] = []
     at = 0
@@ -76,12 +76,12 @@ def parse_hello(data: bytes) -> Hello:
         at += len(line) + 1
         text = line.rstrip(b"\r").decode("utf-8", "replace")
         if text.startswith("SSH-"):
-            return _with_packets(Hello(lines=tuple(lines), version=text), data, at)
+            return _with_packets(SshHello(lines=tuple(lines), version=text), data, at)
         lines.append(text)
-    return Hello(lines=tuple(line for line in lines if line.strip()))
+    return SshHello(lines=tuple(line for line in lines if line.strip()))
 
 
-def _with_packets(hello: Hello, data: bytes, at: int) -> Hello:
+def _with_packets(hello: SshHello, data: bytes, at: int) -> SshHello:
     """With the first offers and a goodbye among the packets that begin at ``at``."""
     for payload in _packets(data, at):
         kind = payload[:1]
@@ -140,7 +140,7 @@ def _goodbye(payload: bytes) -> Goodbye:
     return Goodbye(code, " ".join(packet.get_string().decode("utf-8", "replace").split()))
 
 
-def why_not(hello: Hello, ours: Offers) -> SshFailure | None:
+def why_not(hello: SshHello, ours: Offers) -> SshFailure | None:
     """Why a server that hung up would not talk to us; None if nothing it said tells.
 
     SSH_UNREACHABLE means that it may another time, SSH_PROTOCOL that somebody has to act.
@@ -239,7 +239,7 @@ def our_offers(options: asyncssh.SSHClientConnectionOptions) -> Offers:
     )
 
 
-class Listener(asyncssh.SSHClient):
+class HelloListener(asyncssh.SSHClient):
     """A client that keeps what the server says first, and its banner to those who log in."""
 
     def __init__(self) -> None:
@@ -263,7 +263,7 @@ class Listener(asyncssh.SSHClient):
         self.banner = beginning(" ".join(msg.split()), MAX_SHOWN_CHARS)
 
     @property
-    def heard(self) -> Hello:
+    def heard(self) -> SshHello:
         """What the server said in the clear."""
         return parse_hello(bytes(self._first))
 

@@ -32,7 +32,7 @@ from fleet_tui.wire.ssh.failures import (
     may_be_told,
     storable,
 )
-from fleet_tui.wire.ssh.hello import Listener, our_offers, why_not
+from fleet_tui.wire.ssh.hello import HelloListener, our_offers, why_not
 from fleet_tui.wire.ssh.identities import Identities
 from fleet_tui.wire.ssh.options import DEFAULT_CONNECT_TIMEOUT_MS, Route, SshFiles
 from fleet_tui.wire.ssh.places import Places
@@ -418,7 +418,7 @@ class SshPool:
             self._on_lost(host, failure)
 
 
-class _Client(Listener):
+class _Client(HelloListener):
     """Hears the one explicit sign of a lost connection; adds what asyncssh leaves out."""
 
     def __init__(self, identities: Identities) -> None:

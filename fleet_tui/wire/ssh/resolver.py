@@ -60,7 +60,7 @@ _NO_ADDRESS = "Could not resolve host "
 _NAMELESS = "localhost"
 """Stands for any host where all are told the same."""
 
-Answer = Resolved | ConfigRefusal
+ResolverAnswer = Resolved | ConfigRefusal
 _Key = tuple[str, str | None, int | None]
 
 
@@ -106,16 +106,16 @@ class SshResolver:
         self.decides_networks = False
         """Whether this ssh is too old for Match localnetwork, so that it is decided here."""
         self._copies: _Copies | None = None
-        self._known: dict[_Key, tuple[float, Answer]] = {}
-        self._asking: dict[_Key, asyncio.Task[Answer]] = {}
+        self._known: dict[_Key, tuple[float, ResolverAnswer]] = {}
+        self._asking: dict[_Key, asyncio.Task[ResolverAnswer]] = {}
 
-    async def resolve(self, spec: HostSpec) -> Answer:
+    async def resolve(self, spec: HostSpec) -> ResolverAnswer:
         """How a host is to be reached; what the fleet file says of user and port, and of no way
         through others, goes first."""
         answer = await self._resolve(spec)
         return _straight(answer) if spec.direct and isinstance(answer, Resolved) else answer
 
-    async def _resolve(self, spec: HostSpec) -> Answer:
+    async def _resolve(self, spec: HostSpec) -> ResolverAnswer:
         if not spec.use_ssh_config:
             return _plain(spec)
         files = await self._current()
@@ -126,7 +126,7 @@ class SshResolver:
             return _as_if_for(spec, shared) if isinstance(shared, Resolved) else shared
         return await self._ask_once((spec.address, spec.user, spec.port), files)
 
-    async def resolve_all(self, specs: Iterable[HostSpec]) -> list[Answer]:
+    async def resolve_all(self, specs: Iterable[HostSpec]) -> list[ResolverAnswer]:
         """The same for many, in their order."""
         return list(await asyncio.gather(*map(self.resolve, specs)))
 
@@ -134,7 +134,7 @@ class SshResolver:
         """The lines of the files, for messages."""
         return (await self._current()).text
 
-    async def _ask_once(self, key: _Key, files: ConfigFiles) -> Answer:
+    async def _ask_once(self, key: _Key, files: ConfigFiles) -> ResolverAnswer:
         """One question at a time for each host, and none while the last answer holds."""
         if (known := self._known.get(key)) is not None and self._clock() < known[0]:
             return known[1]
@@ -145,7 +145,7 @@ class SshResolver:
             asking.add_done_callback(lambda _: self._asking.pop(key, None))
         return await asyncio.shield(asking)
 
-    async def _answer(self, key: _Key, files: ConfigFiles) -> Answer:
+    async def _answer(self, key: _Key, files: ConfigFiles) -> ResolverAnswer:
         if self._program is None:
             from fleet_tui.wire.ssh.fallback import (  # noqa: PLC0415 - loads asyncssh
                 resolved_by_asyncssh,
@@ -163,7 +163,7 @@ class SshResolver:
             self._known[key] = (self._clock() + holds_s, answer)
         return answer
 
-    async def _ask(self, key: _Key, files: ConfigFiles) -> Answer:
+    async def _ask(self, key: _Key, files: ConfigFiles) -> ResolverAnswer:
         address, user, port = key
         arguments = [] if self._canonicalize else ["-o", "CanonicalizeHostname=no"]
         arguments += ["-l", user] if user is not None else []

@@ -20,7 +20,7 @@ from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.ssh.advice import host_key_advice
 from fleet_tui.wire.ssh.algorithms import HOST_CERTIFICATES
 from fleet_tui.wire.ssh.failures import connect_failure, cut_off, may_be_told
-from fleet_tui.wire.ssh.hello import Listener, our_offers, why_not
+from fleet_tui.wire.ssh.hello import HelloListener, our_offers, why_not
 from fleet_tui.wire.ssh.options import Known, Route
 from fleet_tui.wire.ssh.pool import SshConnection, SshFailure, SshPool
 from fleet_tui.wire.ssh.proxy_command import ProxyProcess, start_proxy
@@ -105,7 +105,7 @@ def _trust_in(key: asyncssh.SSHKey, known: Known) -> KeyTrust:
 async def _key_of(
     route: Route, jump: SshConnection | None, kinds: Sequence[str]
 ) -> asyncssh.SSHKey | SshFailure:
-    async def ask(sock: socket | None, listener: Listener) -> asyncssh.SSHKey | None:
+    async def ask(sock: socket | None, listener: HelloListener) -> asyncssh.SSHKey | None:
         return await asyncssh.get_server_host_key(
             str(route.arguments["host"]),
             route.port,
@@ -132,7 +132,7 @@ async def _certificate_trouble(
 ) -> SshFailure | None:
     """Why the certificate a host shows does not hold; None if it does."""
 
-    async def greet(sock: socket | None, listener: Listener) -> SshFailure | None:
+    async def greet(sock: socket | None, listener: HelloListener) -> SshFailure | None:
         try:
             raw = await asyncssh.connect(
                 options=route.options,
@@ -156,11 +156,11 @@ async def _certificate_trouble(
 async def _reach(
     route: Route,
     jump: SshConnection | None,
-    ask: Callable[[socket | None, Listener], Awaitable[_T]],
+    ask: Callable[[socket | None, HelloListener], Awaitable[_T]],
 ) -> _T | SshFailure:
     """Ask something of a host through its proxy program, if it has one."""
     proxy: ProxyProcess | None = None
-    listener = Listener()
+    listener = HelloListener()
     limit_ms = min(LOOK_TIMEOUT_MS, route.connect_timeout_ms)
     try:
         async with asyncio.timeout(limit_ms / 1000):
