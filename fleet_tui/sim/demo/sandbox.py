@@ -116,7 +116,7 @@ class Sandbox:
         self._server = await asyncssh.listen(
             LOOPBACK,
             0,
-            server_factory=lambda: _Door(self),
+            server_factory=lambda: _SshServer(self),
             server_host_keys=[host_key],
             process_factory=self._execute,
             encoding=None,
@@ -474,7 +474,7 @@ def _ports_apart(fleet: FleetSpec) -> dict[tuple[HostName | None, int], int]:
     return ports
 
 
-class _Door(asyncssh.SSHServer):
+class _SshServer(asyncssh.SSHServer):
     """One connection to the SSH server; its user name says which host it is."""
 
     def __init__(self, sandbox: Sandbox) -> None:

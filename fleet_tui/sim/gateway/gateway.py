@@ -9,8 +9,8 @@ import random
 
 from fleet_tui.sim.demo.behaviour import Planner
 from fleet_tui.sim.demo.world import Host, Pace
+from fleet_tui.sim.gateway.connections import ByteReader, ByteWriter, serve
 from fleet_tui.sim.gateway.disk import Disk
-from fleet_tui.sim.gateway.door import ByteReader, ByteWriter, serve
 from fleet_tui.sim.gateway.process import GatewaySpec, Process
 
 BOOT_SECONDS = (5.0, 7.0)
