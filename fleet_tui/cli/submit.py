@@ -11,7 +11,6 @@ from typing import Any, BinaryIO
 import click
 
 from fleet_tui.base.errors import CommandRefused, ExitCode, FleetError, Unreachable, UsageError
-from fleet_tui.base.redact import redact_counted
 from fleet_tui.cli.choosing import InputFile, OneOf
 from fleet_tui.cli.common import (
     Fleet,
@@ -29,17 +28,18 @@ from fleet_tui.cli.common import (
 )
 from fleet_tui.cli.confirming import confirm
 from fleet_tui.cli.written_task import BadTask, WrittenDeadlines, WrittenTask, spec_of
-from fleet_tui.core.fleet import Deadlines, Priority, TaskClass
+from fleet_tui.core.fleet import Deadlines
 from fleet_tui.core.ids import TaskId, task_label
 from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Refused
-from fleet_tui.core.tasks.commands import Edit, Submit
+from fleet_tui.core.tasks.commands import Edit
+from fleet_tui.core.tasks.dead_letters import edit_of
 from fleet_tui.core.tasks.model import Task, TaskPhase, TaskSpec
 from fleet_tui.core.tasks.named import ended_long_ago
 from fleet_tui.core.tasks.submission import MAX_PAYLOAD_BYTES
-from fleet_tui.core.text.firewall import invisible_count, safe_line, safe_text
-from fleet_tui.core.text.redaction import holds_secret
-from fleet_tui.core.text.ulid import new_ulid
+from fleet_tui.core.text.firewall import safe_line, safe_text
+from fleet_tui.core.text.ulid import ENTROPY_BYTES
+from fleet_tui.verbs.submitting import TASK_OPTIONS, new_task, notice
 
 POLL_S = 0.2
 LINES_SUFFIXES = (".jsonl", ".ndjson")
@@ -47,42 +47,16 @@ LINES_SUFFIXES = (".jsonl", ".ndjson")
 
 def task_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What a task can say of itself, as options: the words of a line of a file of tasks."""
-    for option in reversed(
-        (
-            click.option("--need", "needs", multiple=True, metavar="CAPABILITY", help="Needs it."),
-            click.option("--pool", help="Only agents of this pool."),
-            click.option("--agent", help="Only this agent."),
-            click.option("--client", help="Whose work it is."),
-            click.option("--project", help="The project it belongs to."),
-            click.option(
-                "--region", "regions", multiple=True, help="Where it may run; repeatable."
-            ),
-            click.option(
-                "--priority",
-                type=OneOf([p.name for p in Priority]),
-                help="P0 is the most urgent; P2 where nothing is said.",
-            ),
-            click.option(
-                "--class",
-                "task_class",
-                type=OneOf([c.value for c in TaskClass]),
-                help="What may be done when its agent dies; once where nothing is said.",
-            ),
-            click.option(
-                "--schedule-to-start",
-                metavar="TIME",
-                help="Longest wait for an agent: 10m, 2h, or none for no limit.",
-            ),
-            click.option("--start-to-close", metavar="TIME", help="How long a run may take."),
-            click.option("--heartbeat", metavar="TIME", help="How long a run may be silent."),
-            click.option(
-                "--total", metavar="TIME", help="How long all may take, retries included."
-            ),
-            click.option(
-                "--label", "labels", multiple=True, metavar="KEY=VALUE", help="Repeatable."
-            ),
+    for each in reversed(TASK_OPTIONS):
+        kind = OneOf(each.choices) if each.choices else None
+        option = click.option(
+            each.option,
+            each.field,
+            type=kind,
+            multiple=each.repeats,
+            metavar=each.metavar,
+            help=each.help,
         )
-    ):
         command = option(command)
     return command
 
@@ -166,35 +140,29 @@ def _submit_one(
     except BadTask as error:
         raise UsageError(str(error)) from None
     look_at(payload, spec.labels, yes=yes)
-    ulid = TaskId(new_ulid(time.time_ns() // 1_000_000, secrets.token_bytes(10)))
-    reply = accepted(ask_engine(fleet, [Submit(task=ulid, key=key or ulid, spec=spec)])[0])
-    label = task_label(reply.number) if reply.number is not None else (reply.task or ulid)
+    order = new_task(spec, time.time_ns() // 1_000_000, secrets.token_bytes(ENTROPY_BYTES), key)
+    reply = accepted(ask_engine(fleet, [order])[0])
+    task = reply.task or order.task
+    label = task_label(reply.number) if reply.number is not None else task
     if not wait:
         if as_json:
             emit_json("submitted", fleet=fleet.name, task=reply.task, label=label, reply=reply)
         else:
             say(label)
         return ExitCode.OK
-    return _wait(fleet, reply.task or ulid, as_json)
+    return _wait(fleet, task, as_json)
 
 
 def look_at(payload: str, labels: dict[str, str], *, yes: bool) -> None:
     """Tell what is in a text that its writer may not know. Raises CommandRefused when it looks as
     if it, or a label, had a secret in it and nobody says yes."""
-    hidden = invisible_count(payload)
-    if hidden:
-        say(f"note: the text has {hidden} invisible characters", err=True)
-    if payload.startswith("/"):
-        word = safe_line(payload.split(maxsplit=1)[0], 40)
-        say(f"note: an agent may take {word} as a command to itself", err=True)
+    found = notice(payload, labels)
+    for warning in found.warnings:
+        say(f"note: {warning}", err=True)
     first, newline, _ = payload.lstrip().partition("\n")
     if newline and first.startswith("{") and first.rstrip().endswith("}") and '"text"' in first:
         click.echo("note: this is one task; --lines submits one task a line", err=True)
-    found = ["text"] if redact_counted(payload)[1] else []
-    found += [f"label {name}" for name, value in labels.items() if holds_secret(name, value)]
-    for what in found:
-        say(f"note: the {what} looks as if it had a secret in it", err=True)
-    if found:
+    if found.secrets:
         confirm("Store it in the ledger all the same?", yes=yes)
 
 
@@ -358,7 +326,7 @@ def edit_command(
         raise UsageError(str(error)) from None
     spec = _changed(found.spec, wanted, options)
     look_at(options.text or "", options.labels or {}, yes=yes)
-    reply = accepted(ask_engine(fleet, [Edit(task=found.id, spec=spec)])[0])
+    reply = accepted(ask_engine(fleet, [edit_of(found, spec)])[0])
     if as_json:
         emit_json("edited", fleet=fleet.name, task=found.id, label=found.label, reply=reply)
     else:

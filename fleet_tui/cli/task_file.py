@@ -13,24 +13,21 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import starmap
 from typing import IO, BinaryIO
 
 import msgspec
 
 from fleet_tui.base.errors import UsageError
-from fleet_tui.base.redact import redact_counted
 from fleet_tui.cli.written_task import BadTask, WrittenTask, parse_line, spec_of, with_defaults
 from fleet_tui.core.engine.protocol import MAX_FRAME_BYTES
-from fleet_tui.core.ids import TaskId
 from fleet_tui.core.ledger.decided import Decided
 from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.tasks.commands import Submit
 from fleet_tui.core.tasks.submission import RoomWanted, submit
-from fleet_tui.core.text.firewall import invisible_count, safe_line
-from fleet_tui.core.text.redaction import holds_secret
-from fleet_tui.core.text.ulid import new_ulid
+from fleet_tui.core.text.firewall import safe_line
+from fleet_tui.core.text.ulid import ENTROPY_BYTES
+from fleet_tui.verbs.submitting import new_task, notice
 
 MAX_LINE_BYTES = MAX_FRAME_BYTES
 """A longer line could not be sent."""
@@ -201,18 +198,19 @@ def _command(
         raise BadTask(f"longer than {MAX_LINE_BYTES:,} bytes")
     written = with_defaults(parse_line(data), options)
     spec = spec_of(written, state.fleet.deadlines)
-    task = TaskId(new_ulid(time.time_ns() // 1_000_000, secrets.token_bytes(10)))
-    return Submit(task=task, key=written.key or tasks.key(line), spec=spec)
+    entropy = secrets.token_bytes(ENTROPY_BYTES)
+    return new_task(spec, time.time_ns() // 1_000_000, entropy, written.key or tasks.key(line))
 
 
 def _notice(found: JudgedFile, line: int, command: Submit) -> None:
-    text = command.spec.payload.raw
-    if redact_counted(text)[1] or any(starmap(holds_secret, command.spec.labels.items())):
-        found.secret.add(line)
-    if invisible_count(text):
-        found.invisible.add(line)
-    if text.startswith("/"):
-        found.slash.add(line)
+    there = notice(command.spec.payload.raw, command.spec.labels)
+    for is_there, seen in (
+        (there.secrets, found.secret),
+        (there.invisible, found.invisible),
+        (there.slash, found.slash),
+    ):
+        if is_there:
+            seen.add(line)
 
 
 def _lines(

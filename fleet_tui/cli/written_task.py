@@ -13,7 +13,6 @@ import msgspec
 from msgspec.structs import fields, replace
 
 from fleet_tui.config.values import Unacceptable, duration_ms
-from fleet_tui.console.views.submit.typed import MAX_LABELS, parse_class, parse_priority
 from fleet_tui.core.fleet import Deadlines, Priority, TaskClass
 from fleet_tui.core.ids import AgentName, Capability, ClientName, PoolName, Region
 from fleet_tui.core.tasks.model import TaskSpec
@@ -21,6 +20,7 @@ from fleet_tui.core.text.firewall import invisible_count, safe_line
 from fleet_tui.core.text.names import MAX_NAME_CHARS, flaw_of
 from fleet_tui.core.text.near import nearest
 from fleet_tui.core.text.untrusted import Untrusted
+from fleet_tui.verbs.submitting import MAX_LABELS, parse_class, parse_priority
 
 MAX_KEY_CHARS = 256
 MAX_NUMBER_CHARS = 20

@@ -36,6 +36,19 @@ class Priority(IntEnum):
     P2 = 2
     P3 = 3
 
+    @property
+    def word(self) -> str:
+        """What it says of a task, in one word."""
+        return _PRIORITY_WORDS[self]
+
+
+_PRIORITY_WORDS = {
+    Priority.P0: "urgent",
+    Priority.P1: "high",
+    Priority.P2: "normal",
+    Priority.P3: "batch",
+}
+
 
 class TaskClass(StrEnum):
     """What may be done with a task whose agent died after the start."""

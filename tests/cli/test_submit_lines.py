@@ -285,7 +285,7 @@ def test_secrets_need_a_yes(shop: Shop) -> None:
 def test_what_cannot_be_seen_or_may_be_a_command_is_told(shop: Shop) -> None:
     code, _, err = shop.call("submit", "/compact now\u200b")
     assert code == 0
-    assert "1 invisible characters" in err
+    assert "note: 1 invisible or control character in the text" in err
     assert "an agent may take /compact as a command to itself" in err
     data = lines({"text": "fine"}, {"text": "/skill x"}, {"text": "hid\u202eden"})
     code, _, err = shop.call("submit", "--lines", text=data)

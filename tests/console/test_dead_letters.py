@@ -7,7 +7,8 @@ from syrupy.assertion import SnapshotAssertion
 from fleet_tui.console.shell.places import Place
 from fleet_tui.console.views.dead.screen import DeadPane, GroupPane
 from fleet_tui.console.widgets.plan_form import PlanForm
-from fleet_tui.core.ids import Seq
+from fleet_tui.core.fleet import Deadlines
+from fleet_tui.core.ids import ClientName, Seq
 from fleet_tui.core.ledger.replies import Accepted
 from fleet_tui.core.tasks.commands import Drop, Edit, Requeue
 from tests.support.console import console, press, running, text_of, until
@@ -179,3 +180,28 @@ async def test_a_dead_letter_is_edited_in_a_form_that_starts_nothing() -> None:
         await until(
             pilot, lambda: app.visible_screen is not None and app.visible_screen.place == place
         )
+
+
+async def test_an_edit_keeps_what_has_no_field_and_overwrites_nobody_elses() -> None:
+    feed = letters()
+    task = task_id(46_901)
+    first = feed.view().state.dead_letters[task].spec
+    limited = msgspec.structs.replace(
+        first,
+        project="books",
+        deadlines=Deadlines(total_ms=60_000),
+        written_deadlines=("total_ms",),
+    )
+    await feed.send(Edit(task=task, spec=limited))
+    app = console(feed)
+    async with running(app) as pilot:
+        app.go(Place("edit", task))
+        await press(pilot, *"Now: ")
+        theirs = msgspec.structs.replace(limited, client=ClientName("globex"))
+        await feed.send(Edit(task=task, spec=theirs))
+        await press(pilot, *["tab"] * 9, "enter")
+        await until(pilot, lambda: "t-46901 was edited since it was shown: client" in text_of(app))
+        order = feed.sent[-1]
+        assert isinstance(order, Edit)
+        assert msgspec.structs.replace(order.spec, payload=first.payload) == limited
+        assert feed.view().state.dead_letters[task].spec == theirs

@@ -5,11 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet_tui.console.views.submit.typed import (
-    MAX_LABELS,
     BadField,
     Typed,
     check,
-    command,
     parse_words,
     payload_note,
     same_as,
@@ -22,6 +20,7 @@ from fleet_tui.core.ledger.decided import Decided
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.tasks.model import TaskSpec
 from fleet_tui.core.tasks.submission import MAX_PAYLOAD_BYTES
+from fleet_tui.verbs.submitting import MAX_LABELS, new_task
 
 GPU = PoolName("gpu")
 FLEET = FleetSpec(
@@ -114,17 +113,20 @@ def test_too_many_labels_are_refused() -> None:
 def test_what_the_form_accepts_the_engine_accepts() -> None:
     spec = check(Typed(payload="x", needs="gpu", pool="gpu"), FLEET)
     assert isinstance(spec, TaskSpec)
-    order = command(spec, 1_700_000_000_000, bytes(10))
+    order = new_task(spec, 1_700_000_000_000, bytes(10))
     assert order.key == order.task
     assert isinstance(decide(FleetState(fleet=FLEET), "ann", order, 0), Decided)
 
 
 def test_control_characters_in_a_paste_are_announced() -> None:
     assert payload_note("two\nlines") == ("9 B, 2 lines", False)
-    hidden = "9 B, 1 line, 2 invisible or control characters in it"
+    hidden = "9 B, 1 line, 2 invisible or control characters in the text"
     assert payload_note("a\x1b[2Jb\u202e") == (hidden, True)
-    secret = "12 B, 1 line, it looks as if there was a secret in it"
+    secret = "12 B, 1 line, the text looks as if it had a secret in it"
     assert payload_note("token abc123") == (secret, True)
+    label = "the label password looks as if it had a secret in it"
+    assert payload_note("", "password=abc12345") == (label, True)
+    assert payload_note("/stop it").text.endswith("an agent may take /stop as a command to itself")
     assert payload_note("") == ("", False)
 
 

@@ -90,7 +90,7 @@ async def test_a_paste_with_line_ends_and_controls_is_kept_announced_and_never_s
     async with running(app, SIZE) as pilot:
         await press(pilot, "T")
         app.post_message(events.Paste("first\nsecond \x1b]0;x\x07\n"))
-        await until(pilot, lambda: "2 invisible or control characters in it" in text_of(app))
+        await until(pilot, lambda: "2 invisible or control characters in the text" in text_of(app))
         screen = app.visible_screen
         assert isinstance(screen, SubmitScreen)
         assert screen.typed.payload == "first\nsecond \x1b]0;x\x07\n"

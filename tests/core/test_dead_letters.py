@@ -3,11 +3,12 @@
 from msgspec.structs import replace
 
 from fleet_tui.core.alerting.alerts import DEAD_LETTER_GROWTH, DEAD_LETTER_WINDOW_MS, conditions
-from fleet_tui.core.fleet import Deadlines
+from fleet_tui.core.fleet import Deadlines, Priority
 from fleet_tui.core.ids import TaskId
 from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.decide import decide
 from fleet_tui.core.ledger.decided import Decided
+from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.tasks import dead_letters
 from fleet_tui.core.tasks.attempts import reconcile_attempts
@@ -244,6 +245,21 @@ def test_an_edit_is_recorded_and_says_of_which_task() -> None:
     asked = letters.ask(Edit(task=task, spec=spec))
     edited = TaskEdited(task=task, spec=spec, payload_sha256=payload_sha256(spec), by="ann")
     assert asked == Decided(events=(edited,), task=task, number=1)
+
+
+def test_an_edit_of_what_somebody_else_has_edited_since_is_refused_with_the_difference() -> None:
+    letters = Letters()
+    task = letters.dead("exit-1")
+    before = letters.task(task)
+    mine = dead_letters.edit_of(before, work("mine"))
+    theirs = work("theirs", priority=Priority.P0)
+    letters.ask(dead_letters.edit_of(before, theirs))
+    refused = letters.refusal(mine)
+    assert refused.code is RefusalCode.PLAN_CHANGED
+    assert refused.text == "t-1 was edited since it was shown: text, priority."
+    assert letters.task(task).spec == theirs
+    letters.ask(dead_letters.edit_of(letters.task(task), work("mine")))
+    assert letters.task(task).spec == work("mine")
 
 
 def test_what_is_no_dead_letter_is_neither_edited_nor_dropped() -> None:

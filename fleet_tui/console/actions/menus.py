@@ -117,9 +117,5 @@ class PriorityMenu(Menu[Priority]):
 
     def __init__(self, title: str) -> None:
         """``title`` is safe text."""
-        means = ("urgent", "high", "normal", "batch")
-        choices = [
-            Choice(priority, str(priority.value), f"{priority.name} {word}")
-            for priority, word in zip(Priority, means, strict=True)
-        ]
+        choices = [Choice(p, str(p.value), f"{p.name} {p.word}") for p in Priority]
         super().__init__(title, choices)

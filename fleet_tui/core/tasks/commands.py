@@ -91,6 +91,11 @@ class Edit(CommandBase, frozen=True, kw_only=True, tag="edit"):
 
     task: TaskId
     spec: TaskSpec
+    seen: TaskSpec | None = None
+    """What it asked for when its author looked, without its text. Where it asks for something else
+    by now, the edit is refused."""
+    seen_sha256: str = ""
+    """Of the text, as the task has it."""
 
 
 class Drop(CommandBase, frozen=True, kw_only=True, tag="drop"):

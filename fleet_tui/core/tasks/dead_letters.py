@@ -19,10 +19,11 @@ from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.tasks.commands import Drop, Edit, Requeue
 from fleet_tui.core.tasks.defined import undefined
 from fleet_tui.core.tasks.events import TaskDropped, TaskEdited, TaskRetrying
-from fleet_tui.core.tasks.model import Task, TaskPhase
+from fleet_tui.core.tasks.model import Task, TaskPhase, TaskSpec
 from fleet_tui.core.tasks.named import for_each, unknown_task
 from fleet_tui.core.tasks.submission import bad_spec, payload_sha256
 from fleet_tui.core.tasks.verdicts import in_doubt, may_still_run
+from fleet_tui.core.text.untrusted import NOTHING_SAID
 
 MAX_CLIENTS_NAMED = 8
 """A group names at most this many of its clients; its count is always whole."""
@@ -147,6 +148,12 @@ def _not_requeued(task: Task) -> Refused | None:
     return None
 
 
+def edit_of(task: Task, spec: TaskSpec) -> Edit:
+    """Have a dead letter ask for something else than what was seen of it."""
+    seen = msgspec.structs.replace(task.spec, payload=NOTHING_SAID)
+    return Edit(task=task.id, spec=spec, seen=seen, seen_sha256=task.payload_sha256)
+
+
 def edit(state: FleetState, by: str, command: Edit) -> Decision:
     """Change what a dead letter asks for."""
     task = state.task(command.task)
@@ -161,10 +168,27 @@ def edit(state: FleetState, by: str, command: Edit) -> Decision:
         return Refused(
             code=RefusalCode.UNCHANGED, text=f"{task.label} asks for exactly that already."
         )
+    if command.seen is not None and (changed := _changed(task, command.seen, command.seen_sha256)):
+        return Refused(
+            code=RefusalCode.PLAN_CHANGED,
+            text=f"{task.label} was edited since it was shown: {', '.join(changed)}.",
+            hint="Nothing was done. Look at what it asks for now.",
+        )
     edited = TaskEdited(
         task=task.id, spec=command.spec, payload_sha256=payload_sha256(command.spec), by=by
     )
     return Decided(events=(edited,), task=task.id, number=task.number)
+
+
+def _changed(task: Task, seen: TaskSpec, seen_sha256: str) -> list[str]:
+    """What a task asks for that was not seen so, by name."""
+    fields = TaskSpec.__struct_fields__
+    changed = ["text"] if task.payload_sha256 != seen_sha256 else []
+    return changed + [
+        each.replace("_", " ")
+        for each in fields
+        if each != "payload" and getattr(task.spec, each) != getattr(seen, each)
+    ]
 
 
 def drop(state: FleetState, by: str, command: Drop) -> Decision:

@@ -13,13 +13,6 @@ from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.feed.feed import View
 
-_PRIORITY_WORDS = {
-    Priority.P0: "urgent",
-    Priority.P1: "high",
-    Priority.P2: "normal",
-    Priority.P3: "batch",
-}
-
 
 def summary(status: FleetStatus, glyphs: Glyphs) -> Line:
     """``128 waiting ↗+18/min  oldest 42s``, and when it will be empty if it shrinks."""
@@ -55,7 +48,7 @@ def priority_lines(status: FleetStatus, glyphs: Glyphs, width: int) -> list[Line
         wait_ms = status.wait_ms_p95_by_priority.get(priority)
         made.append(
             (
-                Cell(f"P{priority.value} {_PRIORITY_WORDS[priority]:<6} "),
+                Cell(f"P{priority.value} {priority.word:<6} "),
                 Cell(glyphs.bar(waiting, status.waiting, bar), Tone.DIM),
                 Cell(f" {words.count(waiting):>4}"),
                 Cell(f"  wait {words.seconds(wait_ms)}", Tone.DIM),

@@ -12,6 +12,7 @@ from fleet_tui.console.views.submit.typed import Typed, typed_of
 from fleet_tui.core.ids import TaskId
 from fleet_tui.core.ledger.replies import Accepted
 from fleet_tui.core.tasks.commands import Edit
+from fleet_tui.core.tasks.dead_letters import edit_of
 from fleet_tui.core.tasks.model import Task, TaskSpec
 
 _NEXT = " nothing is started by saving; {requeue} on its page requeues it"
@@ -31,21 +32,24 @@ class EditScreen(SubmitScreen):
 
     def crumb(self) -> str:
         """``edit t-42``."""
-        task = self._edited
+        task = self.subject()
         return f"edit {task.label if task is not None else name(self.place.subject)}"
 
-    @property
-    def _edited(self) -> Task | None:
+    def subject(self) -> Task | None:
+        """The dead letter."""
         return self.console.view.state.find_task(self.place.subject)
 
     def beginning(self) -> Typed:
         """What it asks for now."""
-        return Typed() if self._edited is None else typed_of(self._edited.spec)
+        task = self.subject()
+        return Typed() if task is None else typed_of(task.spec)
 
     @property
     def typed(self) -> Typed:
         """What stands in the fields; what has no field stays as it was."""
-        return msgspec.structs.replace(super().typed, project=self.beginning().project)
+        task = self.about
+        project = task.spec.project if task is not None else None
+        return msgspec.structs.replace(super().typed, project=project or "")
 
     def foot(self, typed: Typed) -> Line:
         """What comes after saving."""
@@ -54,16 +58,19 @@ class EditScreen(SubmitScreen):
 
     def order(self, spec: TaskSpec) -> Edit:
         """Its deadlines have no field: they stay."""
-        task = self._edited
+        task = self.about
         if task is None:
             return Edit(task=TaskId(self.place.subject), spec=spec)
-        kept = msgspec.structs.replace(spec, deadlines=task.spec.deadlines)
-        return Edit(task=task.id, spec=kept)
+        before = task.spec
+        kept = msgspec.structs.replace(
+            spec, deadlines=before.deadlines, written_deadlines=before.written_deadlines
+        )
+        return edit_of(task, kept)
 
     def sent(self, reply: Accepted, task: TaskId) -> None:
         """Back to where it was opened from, with what can be done next."""
         del reply
-        there = self._edited
+        there = self.subject()
         label = there.label if there is not None else name(self.place.subject)
         self.console.up()
         self.console.tell(

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Collection
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -22,7 +22,6 @@ from fleet_tui.console.views.submit.typed import (
     BadField,
     Typed,
     check,
-    command,
     parse_words,
     payload_note,
     same_as,
@@ -38,22 +37,18 @@ from fleet_tui.console.widgets.form import (
     problem_cells,
 )
 from fleet_tui.console.widgets.lines import KeyHint, KeysLine, OneLine
-from fleet_tui.core.fleet import FleetSpec
+from fleet_tui.core.fleet import FleetSpec, Priority
 from fleet_tui.core.ids import TaskId
 from fleet_tui.core.ledger.replies import Accepted
 from fleet_tui.core.tasks.commands import Edit, Submit
-from fleet_tui.core.tasks.model import TaskSpec
+from fleet_tui.core.tasks.model import Task, TaskSpec
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.core.text.ulid import ENTROPY_BYTES
 from fleet_tui.feed.feed import View
+from fleet_tui.verbs.submitting import new_task
 
-_PRIORITIES = (
-    ("P0", "urgent"),
-    ("P1", "high"),
-    ("P2", "normal"),
-    ("P3", "batch"),
-)
+_PRIORITIES = tuple((priority.name, priority.word) for priority in Priority)
 
 _CLASSES = (
     ("once", "never runs twice"),
@@ -74,13 +69,24 @@ MAX_HINTED = 6
 
 MAX_DRAFTS = 20
 
-_drafts: WeakKeyDictionary[App[object], dict[str, Typed]] = WeakKeyDictionary()
-"""What was typed and not sent, so that leaving the form loses nothing: by the task that is edited,
-empty for a new one."""
+
+class Draft(NamedTuple):
+    """What was typed and not sent."""
+
+    typed: Typed
+    about: Task | None
+    """The task that is edited, as it was when the fields were filled with what it asks for."""
+
+
+_drafts: WeakKeyDictionary[App[object], dict[str, Draft]] = WeakKeyDictionary()
+"""So that leaving the form loses nothing: by the task that is edited, empty for a new one."""
 
 
 class SubmitScreen(FleetScreen):
     """``Place("submit")``; the query of the place is what stood after ``:submit``."""
+
+    about: Task | None = None
+    """The task that is edited, as it was when the fields were filled."""
 
     title_text: ClassVar[str] = " What should the agent do?"
     verb: ClassVar[str] = "Submit"
@@ -102,13 +108,17 @@ class SubmitScreen(FleetScreen):
         return "submit a task"
 
     @property
-    def _draft(self) -> Typed | None:
+    def _draft(self) -> Draft | None:
         """What was typed here before and not sent; a command line begins anew."""
         drafts = _drafts.get(self.app, {})
         return None if self.place.query else drafts.get(self.place.subject)
 
     def _forget_draft(self) -> None:
         _drafts.get(self.app, {}).pop(self.place.subject, None)
+
+    def subject(self) -> Task | None:
+        """The task that is edited, as it is now; None for a new one."""
+        return None
 
     def beginning(self) -> Typed:
         """What stands in the fields when nothing was typed yet."""
@@ -117,7 +127,8 @@ class SubmitScreen(FleetScreen):
 
     def compose_body(self) -> ComposeResult:
         """The fields in the order they are asked for."""
-        typed = self._draft or self.beginning()
+        draft = self._draft or Draft(self.beginning(), self.subject())
+        typed, self.about = draft
         fleet = self.console.view.state.fleet
         with VerticalScroll(classes="form", can_focus=False):
             yield OneLine((Cell(self.title_text, Tone.TITLE),), id="payload-title")
@@ -172,7 +183,7 @@ class SubmitScreen(FleetScreen):
     @on(FieldChanged)
     def _on_typed(self) -> None:
         drafts = _drafts.setdefault(self.app, {})
-        drafts[self.place.subject] = self.typed
+        drafts[self.place.subject] = Draft(self.typed, self.about)
         while len(drafts) > MAX_DRAFTS:
             del drafts[next(iter(drafts))]
         self._refresh_notes()
@@ -193,7 +204,7 @@ class SubmitScreen(FleetScreen):
 
     def _refresh_notes(self) -> None:
         typed = self.typed
-        note = payload_note(typed.payload)
+        note = payload_note(typed.payload, typed.labels)
         tone = Tone.WARN if note.warns else Tone.DIM
         self.query_one("#payload-note", OneLine).show((Cell(f" {note.text}", tone),))
         self.query_one("#twin", OneLine).show(self.foot(typed))
@@ -231,7 +242,7 @@ class SubmitScreen(FleetScreen):
 
     def order(self, spec: TaskSpec) -> Submit | Edit:
         """The command for what was typed."""
-        return command(spec, self.console.view.now_ms, secrets.token_bytes(ENTROPY_BYTES))
+        return new_task(spec, self.console.view.now_ms, secrets.token_bytes(ENTROPY_BYTES))
 
     def sent(self, reply: Accepted, task: TaskId) -> None:
         """It was taken: open its page."""

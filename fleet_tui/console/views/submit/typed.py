@@ -10,21 +10,24 @@ from typing import NamedTuple
 
 import msgspec
 
-from fleet_tui.core.fleet import FleetSpec, Priority, TaskClass
+from fleet_tui.core.fleet import FleetSpec, TaskClass
 from fleet_tui.core.ids import AgentName, Capability, ClientName, PoolName, Region
-from fleet_tui.core.tasks.commands import Submit
 from fleet_tui.core.tasks.defined import names_of
 from fleet_tui.core.tasks.model import TaskSpec
 from fleet_tui.core.tasks.submission import MAX_PAYLOAD_BYTES
-from fleet_tui.core.text.firewall import invisible_count, safe_line
+from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.core.text.names import MAX_NAME_CHARS
 from fleet_tui.core.text.near import nearest
-from fleet_tui.core.text.redaction import without_patterns
-from fleet_tui.core.text.ulid import new_ulid
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.core.text.words import plural, size
-
-MAX_LABELS = 32
+from fleet_tui.verbs.submitting import (
+    MAX_LABELS,
+    TASK_OPTIONS,
+    notice,
+    parse_class,
+    parse_priority,
+)
+from fleet_tui.verbs.tasks import SUBMIT
 
 
 class Typed(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,34 +107,12 @@ def typed_of(spec: TaskSpec) -> Typed:
     )
 
 
-def command(spec: TaskSpec, now_ms: int, entropy: bytes) -> Submit:
-    """The command that submits it; its id is also its key, so sending twice makes one task."""
-    task = new_ulid(now_ms, entropy)
-    return Submit(task=task, key=task, spec=spec)
-
-
 # --- fields ---
 
 
 def words_of(text: str) -> list[str]:
     """Words between commas or spaces, each once, in their order."""
     return list(dict.fromkeys(word for word in LISTS.split(text) if word))
-
-
-def parse_priority(text: str) -> Priority | None:
-    """``P1``, ``p1`` or ``1``; the default P2 for nothing."""
-    word = text.strip().upper().removeprefix("P")
-    if not word:
-        return Priority.P2
-    return Priority(int(word)) if word in ("0", "1", "2", "3") else None
-
-
-def parse_class(text: str) -> TaskClass | None:
-    """A class by its name; the default ``once`` for nothing."""
-    word = text.strip().lower()
-    if not word:
-        return TaskClass.ONCE
-    return TaskClass(word) if word in {c.value for c in TaskClass} else None
 
 
 def parse_labels(text: str) -> dict[str, str] | BadField:
@@ -160,16 +141,14 @@ class PayloadNote(NamedTuple):
     warns: bool = False
 
 
-def payload_note(payload: str) -> PayloadNote:
-    """What there is to know; empty when nothing."""
+def payload_note(payload: str, labels: str = "") -> PayloadNote:
+    """What there is to know of a text and of labels that were typed; empty when nothing."""
     octets = len(payload.encode(errors="replace"))
     lines = payload.count("\n") + 1
     parts = [f"{size(octets)}, {plural(lines, 'line')}"] if payload else []
-    warnings = []
-    if hidden := invisible_count(payload):
-        warnings.append(f"{plural(hidden, 'invisible or control character')} in it")
-    if without_patterns(payload[:MAX_LOOKED_AT_CHARS])[1]:
-        warnings.append("it looks as if there was a secret in it")
+    named = parse_labels(labels)
+    sure = {} if isinstance(named, BadField) else named
+    warnings = notice(payload, sure, looked_at=MAX_LOOKED_AT_CHARS).warnings
     return PayloadNote(", ".join(parts + warnings), bool(warnings))
 
 
@@ -235,19 +214,7 @@ def _meant(word: str, known: Sequence[str]) -> str:
 
 # --- the same as a command line ---
 
-_OPTIONS = {
-    "--need": "needs",
-    "--pool": "pool",
-    "--agent": "agent",
-    "--client": "client",
-    "--project": "project",
-    "--region": "regions",
-    "--priority": "priority",
-    "--class": "task_class",
-    "--label": "labels",
-}
-
-_REPEATED = frozenset({"needs", "regions", "labels"})
+_OPTIONS = {each.option: each for each in TASK_OPTIONS if each.in_form}
 
 
 def parse_words(text: str) -> Typed | BadField:
@@ -261,17 +228,17 @@ def parse_words(text: str) -> Typed | BadField:
         option, equals, value = words.pop(0).partition("=")
         if option == "--" and not equals:
             break
-        field = _OPTIONS.get(option)
-        if field is None:
-            known = _meant(option, sorted(_OPTIONS))
-            return BadField("payload", f"unknown option {safe_line(option, 32)}{known}")
+        known = _OPTIONS.get(option)
+        if known is None:
+            meant = _meant(option, sorted(_OPTIONS))
+            return BadField("payload", f"unknown option {safe_line(option, 32)}{meant}")
         if not equals:
             if not words:
-                return BadField(field, f"a value is missing after {option}")
+                return BadField(known.field, f"a value is missing after {option}")
             value = words.pop(0)
-        if field in fields and field in _REPEATED:
-            value = f"{fields[field]} {value}"
-        fields[field] = value
+        if known.repeats and known.field in fields:
+            value = f"{fields[known.field]} {value}"
+        fields[known.field] = value
     return msgspec.convert({**fields, "payload": " ".join(words)}, Typed)
 
 
@@ -281,16 +248,13 @@ MAX_TWIN_CHARS = 60
 
 def same_as(typed: Typed) -> str:
     """The shell command that submits the same, as safe text."""
-    options = {field: option for option, field in _OPTIONS.items()}
-    parts = ["fleet-tui", "submit"]
+    parts = ["fleet-tui", SUBMIT.name]
     defaults = Typed()
-    for field in msgspec.structs.fields(Typed):
-        value = str(getattr(typed, field.name)).strip()
-        if field.name == "payload" or not value or value == getattr(defaults, field.name):
-            continue
-        listed = words_of(value) if field.name in _REPEATED else [value]
-        for word in listed:
-            parts += [options[field.name], shlex.quote(word)]
+    for option, each in _OPTIONS.items():
+        value = str(getattr(typed, each.field)).strip()
+        if value and value != getattr(defaults, each.field):
+            for word in words_of(value) if each.repeats else [value]:
+                parts += [option, shlex.quote(word)]
     payload = typed.payload.strip()
     short = len(payload) <= MAX_TWIN_CHARS and payload.isprintable()
     parts += ["--", shlex.quote(payload)] if short and payload else ["--file", "task.txt"]

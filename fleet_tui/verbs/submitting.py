@@ -1,0 +1,119 @@
+"""New work as people write it, in the console's form, on its ``:`` line, in the shell and in files:
+the options, what their words mean, and what is worth knowing of a text before it is sent."""
+
+from typing import NamedTuple
+
+from fleet_tui.core.fleet import Priority, TaskClass
+from fleet_tui.core.ids import TaskId
+from fleet_tui.core.tasks.commands import Submit
+from fleet_tui.core.tasks.model import TaskSpec
+from fleet_tui.core.text.firewall import invisible_count, safe_line
+from fleet_tui.core.text.redaction import holds_secret, without_patterns
+from fleet_tui.core.text.ulid import new_ulid
+from fleet_tui.core.text.words import plural
+
+MAX_LABELS = 32
+MAX_WORD_CHARS = 40
+"""Of a word that is shown again."""
+
+
+class TaskOption(NamedTuple):
+    """One thing that can be said of a task."""
+
+    option: str
+    """As it is typed in the shell."""
+    field: str
+    """As forms, files of tasks and :class:`TaskSpec` call it."""
+    help: str
+    metavar: str | None = None
+    repeats: bool = False
+    choices: tuple[str, ...] = ()
+    in_form: bool = True
+    """Whether the console's form has a field for it."""
+
+
+TASK_OPTIONS = (
+    TaskOption("--need", "needs", "Needs it.", "CAPABILITY", repeats=True),
+    TaskOption("--pool", "pool", "Only agents of this pool."),
+    TaskOption("--agent", "agent", "Only this agent."),
+    TaskOption("--client", "client", "Whose work it is."),
+    TaskOption("--project", "project", "The project it belongs to.", in_form=False),
+    TaskOption("--region", "regions", "Where it may run; repeatable.", repeats=True),
+    TaskOption(
+        "--priority",
+        "priority",
+        "P0 is the most urgent; P2 where nothing is said.",
+        choices=tuple(priority.name for priority in Priority),
+    ),
+    TaskOption(
+        "--class",
+        "task_class",
+        "What may be done when its agent dies; once where nothing is said.",
+        choices=tuple(each.value for each in TaskClass),
+    ),
+    TaskOption(
+        "--schedule-to-start",
+        "schedule_to_start",
+        "Longest wait for an agent: 10m, 2h, or none for no limit.",
+        "TIME",
+        in_form=False,
+    ),
+    TaskOption("--start-to-close", "start_to_close", "How long a run may take.", "TIME",
+               in_form=False),
+    TaskOption("--heartbeat", "heartbeat", "How long a run may be silent.", "TIME", in_form=False),
+    TaskOption("--total", "total", "How long all may take, retries included.", "TIME",
+               in_form=False),
+    TaskOption("--label", "labels", "Repeatable.", "KEY=VALUE", repeats=True),
+)  # fmt: skip
+
+
+def parse_priority(text: str) -> Priority | None:
+    """``P1``, ``p1`` or ``1``; the default P2 for nothing."""
+    word = text.strip().upper().removeprefix("P")
+    if not word:
+        return Priority.P2
+    return Priority(int(word)) if word in ("0", "1", "2", "3") else None
+
+
+def parse_class(text: str) -> TaskClass | None:
+    """A class by its name; the default ``once`` for nothing."""
+    word = text.strip().lower()
+    if not word:
+        return TaskClass.ONCE
+    return TaskClass(word) if word in {c.value for c in TaskClass} else None
+
+
+def new_task(spec: TaskSpec, now_ms: int, entropy: bytes, key: str | None = None) -> Submit:
+    """The command that submits it. Without another key its id is its key: sending the command twice
+    makes one task."""
+    task = TaskId(new_ulid(now_ms, entropy))
+    return Submit(task=task, key=key or task, spec=spec)
+
+
+class Noticed(NamedTuple):
+    """What is in a task that its writer may not know."""
+
+    invisible: int
+    """Characters that nobody sees."""
+    slash: str
+    """The word that an agent may take as a command to itself; empty without."""
+    secrets: tuple[str, ...]
+    """What looks as if it had a secret in it: the text, and labels by name."""
+
+    @property
+    def warnings(self) -> list[str]:
+        """In words."""
+        found = []
+        if self.invisible:
+            found.append(f"{plural(self.invisible, 'invisible or control character')} in the text")
+        if self.slash:
+            found.append(f"an agent may take {self.slash} as a command to itself")
+        return [*found, *(f"the {what} looks as if it had a secret in it" for what in self.secrets)]
+
+
+def notice(text: str, labels: dict[str, str], *, looked_at: int | None = None) -> Noticed:
+    """Of a text, the first ``looked_at`` characters are looked at for secrets; else all."""
+    slash = safe_line(text.split(maxsplit=1)[0], MAX_WORD_CHARS) if text.startswith("/") else ""
+    found = ["text"] if without_patterns(text[:looked_at])[1] else []
+    found += [f"label {name}" for name, value in labels.items() if holds_secret(name, value)]
+    return Noticed(invisible_count(text), slash, tuple(found))
