@@ -15,6 +15,7 @@ from fleet_tui.cli.common import (
     watch_option,
 )
 from fleet_tui.cli.recordings import look_at
+from fleet_tui.console.views.routing.rows import decision_reasons, decision_word
 from fleet_tui.core.ids import task_label
 from fleet_tui.core.routing.record import DecisionRecord
 
@@ -67,20 +68,6 @@ def _row(record: DecisionRecord) -> list[str]:
         record.priority.name,
         decision.chosen or "-",
         decision.pool or "-",
-        decision.strategy if decision.chosen is not None else "held",
-        in_words(record),
+        decision_word(record),
+        ", ".join(decision_reasons(record)),
     ]
-
-
-def in_words(record: DecisionRecord) -> str:
-    """A decision in half a line."""
-    decision = record.decision
-    if decision.chosen is None:
-        return record.pending.detail if record.pending is not None else ""
-    parts = [decision.note] if decision.note else []
-    parts.append(f"score {decision.candidates[0].score:.2f}")
-    if len(decision.candidates) > 1:
-        second = decision.candidates[1]
-        parts.append(f"next {second.agent} {second.score:.2f}")
-    parts.append(f"{decision.fitting} of {decision.considered} fit")
-    return ", ".join(parts)

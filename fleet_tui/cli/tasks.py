@@ -28,23 +28,23 @@ from fleet_tui.cli.common import (
 from fleet_tui.cli.confirming import need_somebody
 from fleet_tui.cli.recordings import look_at
 from fleet_tui.cli.selecting import passing
-from fleet_tui.cli.task_facts import evidence
+from fleet_tui.cli.why import pen_for
+from fleet_tui.console.text.document import Section, plain
+from fleet_tui.console.views.tasks.detail import answer_sections
+from fleet_tui.console.views.tasks.evidence import evidence
+from fleet_tui.console.views.tasks.reasons import reasons
 from fleet_tui.core.ids import task_label, task_number
 from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.reason_words import pending_words
-from fleet_tui.core.tasks.commands import (
-    Resolve,
-    Verdict,
-)
+from fleet_tui.core.tasks.commands import Verdict
 from fleet_tui.core.tasks.model import Task, TaskPhase
 from fleet_tui.core.tasks.named import ended_long_ago
 from fleet_tui.core.tasks.open_run import notes
-from fleet_tui.core.tasks.verdicts import may_be_judged
-from fleet_tui.core.tasks.words import TaskWord, is_held
+from fleet_tui.core.tasks.verdicts import may_be_judged, verdict_on
+from fleet_tui.core.tasks.words import is_held, task_word
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
 
-TITLES = ("TASK", "PRIO", "PHASE", "AGENT", "CLIENT", "AGE", "TRIES", "COST", "WHY", "TEXT")
+TITLES = ("TASK", "PRIO", "STATE", "AGENT", "CLIENT", "AGE", "TRIES", "COST", "WHY", "TEXT")
 MAX_LOOKED_UP = 5_000
 """Tasks that one command looks up in the ledger, at about 4 ms each."""
 PHASES = [phase.value for phase in TaskPhase]
@@ -175,38 +175,19 @@ def _is_wanted(task: Task, state: FleetState, wanted: ListedTasks) -> bool:
 
 def _row(task: Task, state: FleetState, now_ms: int) -> list[str]:
     last = task.attempt
+    told = notes(state, task, now_ms, offset_minutes(now_ms))
     return [
         task.label,
         task.spec.priority.name,
-        TaskWord.HELD if task.hold is not None else task.phase,
+        task_word(task),
         last.agent if last is not None else "-",
         task.spec.client or "-",
         words.age(task.submitted_at_ms, now_ms),
         str(len(task.attempts)),
         words.cost(task.cost_microusd, is_unknown=task.has_unknown_cost),
-        safe_line(_why(task, state, now_ms), 80),
+        safe_line(", ".join(reasons(task, told)), 80),
         safe_line(task.spec.shown, 40),
     ]
-
-
-def _why(task: Task, state: FleetState, now_ms: int) -> str:
-    """Why it stands where it stands, in few words."""
-    last = task.attempt
-    if last is not None and last.phase.is_open:
-        return ", ".join([last.phase.value, *notes(state, task, now_ms, offset_minutes(now_ms))])
-    if task.phase is not TaskPhase.WAITING:
-        return f"dropped by {task.dropped_by}: {task.reason}" if task.dropped_by else task.reason
-    first = ["goes first"] if task.expedited_at_ms is not None else []
-    return ", ".join([*first, waits_for(task)])
-
-
-def waits_for(task: Task) -> str:
-    """What a waiting task waits for."""
-    if task.hold is not None:
-        why = f": {task.hold.reason}" if task.hold.reason else ""
-        return f"held by {task.hold.by}{why}"
-    pending = task.pending
-    return (pending.detail or pending_words(pending.code)) if pending is not None else ""
 
 
 @click.command()
@@ -232,7 +213,8 @@ def resolve_command(
     if not may_be_judged(found):
         raise CommandRefused(f"{found.label} is {found.phase}; no verdict is needed")
     now_ms = time.time_ns() // 1_000_000
-    known = list(evidence(found, now_ms))
+    facts = Section("", tuple(evidence(found, pen_for(found, now_ms), now_ms)))
+    known = [text.strip() for text in plain([facts, *answer_sections(found)])]
     if not as_json:
         say(f"{found.label}: {safe_line(found.spec.shown, 200)}", err=True)
         for text in known:
@@ -242,9 +224,7 @@ def resolve_command(
         choice = OneOf([v.value for v in Verdict])
         verdict = verdict or click.prompt("What became of it", type=choice, err=True)
         reason = reason or click.prompt("How do you know", err=True)
-    seen = found.attempt.run_id if found.attempt is not None else None
-    resolve = Resolve(task=found.id, run=seen, verdict=Verdict(verdict), reason=reason)
-    reply = accepted(ask_engine(fleet, [resolve])[0])
+    reply = accepted(ask_engine(fleet, [verdict_on(found, Verdict(verdict), reason)])[0])
     if as_json:
         emit_json(
             "resolved",

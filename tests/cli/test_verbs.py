@@ -81,7 +81,7 @@ def test_expedited_and_reprioritized_tasks_say_so(depot: Shop) -> None:
     found = task(depot, label)
     assert found.expedited_at_ms is not None
     assert found.spec.priority is Priority.P0
-    assert re.search(rf"{label} +P0 +waiting.*goes first", depot.call("tasks")[1])
+    assert re.search(rf"{label} +P0 +held.*goes first", depot.call("tasks")[1])
     code, _, err = depot.call("expedite", label)
     assert code == ExitCode.REFUSED
     assert "goes before all others already" in err
@@ -290,13 +290,13 @@ def test_why_tells_what_holds_a_task_and_its_limits(depot: Shop) -> None:
     assert depot.call("hold", label, "--reason", "look first")[0] == 0
     code, out, err = depot.call("why", label)
     assert code == 0, err
-    assert re.search(r"held by \w+ since [\d:]+: look first", out)
-    assert f"fleet-tui release {label} lets it go" in out
-    assert "deadlines: a run at most 10m00s (the fleet's)" in out
+    assert re.search(r"held by \w+: look first, for \d+s", out)
+    assert f"`fleet-tui release {label}` releases" in out
+    assert "- Deadlines, the fleet's -\n a run at most 10m00s" in out
     label = depot.give("own", *NOBODY, "--schedule-to-start", "2h", "--total", "none")
     code, out, err = depot.call("why", label)
     assert code == 0, err
-    assert re.search(r"deadlines: start within 2h00m, 1h59m left; .*\(its own\)", out)
+    assert re.search(r"- Deadlines, its own -\n start within 2h00m, 1h59m left ", out)
     (over,) = failed(depot, "whys", 1)
     assert depot.call("drop", over, "--yes", "--reason", "x")[0] == 0
     assert "nothing more is needed" in depot.call("why", over)[1]
@@ -309,7 +309,8 @@ def test_a_verdict_rests_on_what_is_known(depot: Shop) -> None:
     )
     code, out, err = depot.call("why", label)
     assert code == 0, err
-    assert "what is known, for your verdict (fleet-tui resolve):" in out
+    assert "- Your verdict is needed -" in out
+    assert f"`fleet-tui resolve {label}` it ran / it did not run / run it again" in out
     assert re.search(r"(sent to dies|dies said that it started)", out)
     assert "died: " in out
     assert "class once: it must not run twice" in out
@@ -355,7 +356,7 @@ def test_what_may_be_done_twice_is_told(depot: Shop) -> None:
     assert depot.call("resolve", label, "run-again", "I want it")[0] == 0
     depot.wait_until(lambda: asked(2), "it ran again")
     out = depot.call("why", label)[1]
-    assert "may be done twice: nobody proved that an earlier run of it did nothing" in out
+    assert "May be done twice: nobody proved that an earlier run of it did nothing." in out
     assert depot.call("resolve", label, "ran", "I looked")[0] == 0
 
 

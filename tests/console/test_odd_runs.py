@@ -7,7 +7,8 @@ from fleet_tui.console.text.cells import Tone
 from fleet_tui.console.text.document import Pen, plain
 from fleet_tui.console.views.agents.detail import outcome
 from fleet_tui.console.views.tasks.detail import task_sections, why_of
-from fleet_tui.console.views.tasks.table import TasksPane, reason
+from fleet_tui.console.views.tasks.reasons import reasons
+from fleet_tui.console.views.tasks.table import TasksPane
 from fleet_tui.core.agents.events import HealthChanged
 from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.vitals import FailureKind, ModelTrouble
@@ -113,17 +114,16 @@ async def test_a_run_that_is_to_be_cancelled_says_what_keeps_it() -> None:
     assert text.startswith(words)
     assert text.endswith(" · cancel asked by ops")
     assert tone is Tone.WARN
-    assert reason(run.task) == "cancel asked by ops"
+    assert reasons(run.task) == ["cancel asked by ops"]
 
 
 def test_a_lost_run_says_both() -> None:
     run = Run(TaskClass.IDEMPOTENT)
     run.fact(Started())
     run.hear(Unknown(LostReason.HUNG))
-    assert reason(run.task, "nothing heard for 5s").startswith(
-        "nothing heard for 5s · its agent does not answer"
-    )
-    assert reason(run.task) == "its agent does not answer"
+    quiet = "nothing heard for 5s"
+    assert reasons(run.task, [quiet]) == [quiet, "its agent does not answer"]
+    assert reasons(run.task) == ["its agent does not answer"]
 
 
 def test_a_waiting_task_names_the_agents_that_would_fit_and_opens_them() -> None:

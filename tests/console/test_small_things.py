@@ -8,7 +8,8 @@ from fleet_tui.console.shell.keymap import SHIPPED
 from fleet_tui.console.text.document import short
 from fleet_tui.console.text.glyphs import UNICODE
 from fleet_tui.console.views.routing.pane import RoutingPane
-from fleet_tui.console.views.tasks.table import TasksPane, reason
+from fleet_tui.console.views.tasks.reasons import reasons
+from fleet_tui.console.views.tasks.table import TasksPane
 from fleet_tui.console.widgets.fleet_table import FleetTable
 from fleet_tui.core.fleet import Strategy
 from fleet_tui.core.tasks.model import TaskPhase
@@ -107,13 +108,13 @@ def test_a_turn_says_whose_rule_it_is_and_a_retry_why() -> None:
     )
     attempt = msgspec.structs.replace(last, decision=decision)
     first = msgspec.structs.replace(task, attempts=(attempt,))
-    assert reason(first) == "round-robin: turn 2 of 5"
+    assert reasons(first) == ["round-robin: turn 2 of 5"]
     again = msgspec.structs.replace(
         attempt,
         decision=msgspec.structs.replace(decision, note="retry 1 after agent-03: model-error"),
     )
     second = msgspec.structs.replace(task, attempts=(attempt, again))
-    assert reason(second) == "retry 1 after agent-03: model-error"
+    assert reasons(second) == ["retry 1 after agent-03: model-error"]
 
 
 @pytest.mark.parametrize("width", [80, 120, 200])

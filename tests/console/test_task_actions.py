@@ -8,7 +8,7 @@ import pytest
 from fleet_tui.console.actions.doing import parse_rate
 from fleet_tui.console.shell.places import Place
 from fleet_tui.console.views.routing.why import waiting_words
-from fleet_tui.console.views.tasks.table import reason
+from fleet_tui.console.views.tasks.reasons import reasons
 from fleet_tui.console.widgets.dialogs import ConfirmBar
 from fleet_tui.console.widgets.plan_form import PlanForm
 from fleet_tui.core.engine.commands import Freeze, Thaw
@@ -50,11 +50,13 @@ def test_every_wait_has_words(code: PendingCode) -> None:
 
 def test_the_queue_says_who_holds_and_what_goes_first() -> None:
     assert task_word(HELD) == "held"
-    assert reason(HELD) == "held by ops: wait for the migration"
+    assert reasons(HELD) == ["held by ops: wait for the migration"]
     assert task_word(FIRST) == "waiting"
-    assert reason(FIRST).startswith("goes first · every slot of")
+    goes, waits = reasons(FIRST)
+    assert goes == "goes first"
+    assert waits.startswith("every slot of")
     budget = waiting(pending=Pending(code=PendingCode.RETRY_BUDGET, since_ms=0))
-    assert reason(budget) == "the fleet has started as many retries as it may for now"
+    assert reasons(budget) == ["the fleet has started as many retries as it may for now"]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@
 import pytest
 from msgspec.structs import replace
 
-from fleet_tui.cli.task_facts import evidence
+from fleet_tui.console.text.document import Pen, Section, plain
+from fleet_tui.console.views.tasks.evidence import evidence
 from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.ids import AgentName, RunId
 from fleet_tui.core.reason_words import lost_words
@@ -34,6 +35,11 @@ from tests.support.task import PATIENCE_MS, Run
 WORDS = Untrusted("some words")
 
 
+def shown(run: Run) -> str:
+    lines = evidence(run.task, Pen(), run.story.now_ms)
+    return "\n".join(plain([Section("", tuple(lines))]))
+
+
 @pytest.mark.parametrize("reason", [r for r in LostReason if r is not LostReason.CANNOT_CANCEL])
 def test_what_was_noticed_about_a_connection_is_ours(reason: LostReason) -> None:
     run = Run()
@@ -41,7 +47,7 @@ def test_what_was_noticed_about_a_connection_is_ours(reason: LostReason) -> None
     run.hear(Unknown(reason, WORDS))
     (attempt,) = run.task.attempts
     assert not is_quote(attempt)
-    told = "\n".join(evidence(run.task, run.story.now_ms))
+    told = shown(run)
     assert "in detail: some words" in told
     assert "a1 said: some words" not in told
 
@@ -99,7 +105,7 @@ def test_a_refusal_and_a_failure_are_quoted(fact: Fact) -> None:
     run = Run()
     run.hear(Definite(fact))
     assert is_quote(run.task.attempts[0])
-    told = "\n".join(evidence(run.task, run.story.now_ms))
+    told = shown(run)
     assert f"{run.task.attempts[0].agent} said: some words" in told
 
 

@@ -10,7 +10,7 @@ from tests.hygiene.sources import Source, full_name, imported_names, modules, ow
 RAW = {
     "fleet_tui/console/views/logs/lines.py": "gives it to safe_line in the next statement",
     "fleet_tui/console/views/recordings/review.py": "short() is safe_line",
-    "fleet_tui/console/views/tasks/table.py": "short() is safe_line",
+    "fleet_tui/console/views/tasks/reasons.py": "whoever joins them makes them safe",
     "fleet_tui/console/views/tasks/detail.py": "counts it",
     "fleet_tui/console/views/submit/typed.py": "the operator's own text, put back into the form",
     "fleet_tui/cli/submit.py": "the operator's own text, for their editor",

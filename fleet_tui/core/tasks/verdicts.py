@@ -49,6 +49,12 @@ def may_be_judged(task: Task) -> bool:
     return awaits_verdict(task) or in_doubt(task)
 
 
+def verdict_on(task: Task, verdict: Verdict, reason: str) -> Resolve:
+    """A verdict that rests on what was seen of a task."""
+    run = task.attempt.run_id if task.attempt is not None else None
+    return Resolve(task=task.id, run=run, verdict=verdict, reason=reason)
+
+
 def resolve(state: FleetState, by: str, command: Resolve, now_ms: int) -> Decision:
     """What follows from a verdict. It is about the run whose evidence its author saw."""
     task = state.task(command.task)

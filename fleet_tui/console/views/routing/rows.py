@@ -15,11 +15,11 @@ def decision_word(record: DecisionRecord) -> str:
     return "failover" if record.attempt > 1 else record.decision.strategy.value
 
 
-def decision_text(record: DecisionRecord) -> str:
-    """Why, in one line of safe text."""
+def decision_reasons(record: DecisionRecord) -> list[str]:
+    """Why, in pieces of safe text: here and in ``fleet-tui routes``."""
     decision = record.decision
     if decision.chosen is None:
-        return safe_line(record.pending.detail if record.pending is not None else decision.note)
+        return [safe_line(record.pending.detail if record.pending is not None else decision.note)]
     parts = [safe_line(decision.note)] if decision.note else []
     best = decision.candidates[0]
     if best.score and not decision.note:
@@ -28,7 +28,12 @@ def decision_text(record: DecisionRecord) -> str:
             second = decision.candidates[1]
             parts.append(f"next {safe_line(second.agent, MAX_NAME_CHARS)} {second.score:.2f}")
     parts.append(words.plural(decision.fitting, "candidate"))
-    return " · ".join(parts)
+    return parts
+
+
+def decision_text(record: DecisionRecord) -> str:
+    """Why, in one line."""
+    return " · ".join(decision_reasons(record))
 
 
 def decision_cells(

@@ -28,7 +28,7 @@ from fleet_tui.core.reason_words import lost_words
 from fleet_tui.core.routing.decision import RoutingDecision
 from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Task, TaskPhase
 from fleet_tui.core.tasks.open_run import notes
-from fleet_tui.core.tasks.quoting import reason_of
+from fleet_tui.core.tasks.quoting import checkpoint_words, reason_of
 from fleet_tui.core.tasks.verdicts import MAYBE_TWICE, may_be_judged
 from fleet_tui.core.tasks.words import task_word
 from fleet_tui.core.text import words
@@ -77,11 +77,11 @@ def task_sections(
         sections.append(Section("", odd))
     if said := list(_operators(task, pen, now_ms)):
         sections.append(Section("", tuple(said)))
-    sections.extend(limits(task, fleet, now_ms))
+    sections.extend(limits(state, task, now_ms))
     if task.phase is TaskPhase.WAITING:
         sections.extend(why_of(task, None, state, pen, now_ms))
     sections.extend(_attempts(task, pen, now_ms))
-    sections.extend(_answer(task))
+    sections.extend(answer_sections(task))
     if task.phase is not TaskPhase.WAITING and task.attempt is not None:
         sections.extend(_titled_why(task, state, pen, now_ms))
     sections.append(_payload(task))
@@ -110,13 +110,10 @@ def _operators(task: Task, pen: Pen, now_ms: int) -> Iterator[DetailLine]:
             Cell(pen.keyed(action), Tone.KEY) for action in ("{requeue}", "{edit}", "{drop}")
         )
         yield line(requeue, " requeues it, ", edit, " edits, ", drop, " drops it")
-    checkpoint = task.checkpoint
-    if checkpoint is not None and not task.phase.is_closed:
-        size = words.size(len(checkpoint.text.raw.encode(errors="replace")))
-        mark = name(checkpoint.sha256[:12])
-        yield line(Cell("checkpoint ", Tone.DIM), f"{size}, sha256 {mark}: the next run goes on "
-                   "from there" if task.spec.task_class is TaskClass.RESUMABLE else
-                   f"{size}, sha256 {mark}")  # fmt: skip
+    if task.checkpoint is not None:
+        goes_on = task.spec.task_class is TaskClass.RESUMABLE and not task.phase.is_closed
+        then = ": the next run goes on from there" if goes_on else ""
+        yield line(Cell("checkpoint ", Tone.DIM), f"{checkpoint_words(task.checkpoint)}{then}")
 
 
 def head_line(task: Task, fleet: FleetSpec, pen: Pen, now_ms: int) -> DetailLine:
@@ -213,12 +210,13 @@ def _attempts(task: Task, pen: Pen, now_ms: int) -> list[Section]:
 def _attempt_row(attempt: Attempt, pen: Pen, now_ms: int) -> Sequence[Cell | str]:
     began = attempt.started_at_ms or attempt.planned_at_ms
     ended = attempt.ended_at_ms if attempt.ended_at_ms is not None else now_ms
-    tokens = attempt.usage.total_tokens
+    usage = attempt.usage
     said = [lost_words(attempt.lost)] if attempt.lost is not None and not attempt.reason else []
     said += [short(reason_of(attempt))] if attempt.reason else []
     said += [short(attempt.detail)] if attempt.detail else []
     said += ["the agent resumed it by itself"] if attempt.resumed_by_agent else []
     said += [f"stop asked: {attempt.cancel_cause.value}"] if attempt.cancel_cause else []
+    said += ["it reported no number of tokens or no amount of money"] if usage.unusable else []
     word = attempt_word(attempt)
     return (
         str(attempt.number),
@@ -226,8 +224,8 @@ def _attempt_row(attempt: Attempt, pen: Pen, now_ms: int) -> Sequence[Cell | str
         attempt_cell(pen.glyphs, attempt.phase, word),
         pen.clock(began),
         words.duration(words.elapsed_ms(began, ended)),
-        words.count(tokens) if tokens else words.MISSING,
-        words.cost(attempt.cost_microusd, is_unknown=attempt.usage.unusable),
+        words.count(usage.total_tokens) if usage.total_tokens else words.MISSING,
+        words.cost(attempt.cost_microusd, is_unknown=usage.unusable),
         short("; ".join(said)) if said else "",
     )
 
@@ -237,7 +235,7 @@ def answered(task: Task) -> Attempt | None:
     return next((a for a in reversed(task.attempts) if a.answer.text or a.answer.lost), None)
 
 
-def _answer(task: Task) -> list[Section]:
+def answer_sections(task: Task) -> list[Section]:
     """What the agent gave back, line by line, through the firewall."""
     attempt = answered(task)
     if attempt is None:

@@ -18,9 +18,13 @@ from fleet_tui.console.text.document import (
     short,
 )
 from fleet_tui.console.text.looks import attempt_cell
-from fleet_tui.core.fleet import FleetSpec, TaskClass
+from fleet_tui.core.fleet import TaskClass
+from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.tasks.attempts import deadlines_of
 from fleet_tui.core.tasks.model import Attempt, Task
 from fleet_tui.core.tasks.quoting import known
+from fleet_tui.core.tasks.retry_budget import retry_allowance
+from fleet_tui.core.tasks.tries import started_tries
 from fleet_tui.core.text import words
 
 MAX_ATTEMPTS = 4
@@ -66,12 +70,16 @@ def _known(attempt: Attempt, pen: Pen, now_ms: int) -> Iterator[DetailLine]:
         yield at(None, text, Tone.ACCENT)
 
 
-def limits(task: Task, fleet: FleetSpec, now_ms: int) -> list[Section]:
-    """Its deadlines with what is left of them; nothing for a task that ended."""
+def limits(state: FleetState, task: Task, now_ms: int) -> list[Section]:
+    """Its deadlines with what is left of them, and how often it may be tried again; nothing for a
+    task that ended."""
     if task.phase.is_closed:
         return []
-    own = task.spec.deadlines
-    deadlines = own or fleet.deadlines
+    return [*_deadlines(state, task, now_ms), *_tries(state, task, now_ms)]
+
+
+def _deadlines(state: FleetState, task: Task, now_ms: int) -> Iterator[Section]:
+    deadlines = deadlines_of(state, task)
     attempt = task.open_attempt
     asked_ms = task.asked_at_ms
     began_ms = attempt.started_at_ms if attempt is not None else None
@@ -94,7 +102,25 @@ def limits(task: Task, fleet: FleetSpec, now_ms: int) -> list[Section]:
     limit("a run at most", deadlines.start_to_close_ms, began_ms)
     limit("sign of life every", deadlines.heartbeat_ms, None)
     limit("all within", deadlines.total_ms, asked_ms)
-    if not pairs:
-        return []
-    whose = "its own" if own is not None else "the fleet's"
-    return [Section(f"Deadlines, {whose}", (facts(pairs),))]
+    if pairs:
+        whose = "its own" if task.spec.deadlines is not None else "the fleet's"
+        yield Section(f"Deadlines, {whose}", (facts(pairs),))
+
+
+def _tries(state: FleetState, task: Task, now_ms: int) -> Iterator[Section]:
+    """Of a task that was tried before: its own tries, and what is left of the fleet's budget."""
+    if not task.is_retry:
+        return
+    most = state.fleet.retry_policy(task.spec.task_class).max_attempts
+    left = words.plural(max(retry_allowance(state, now_ms), 0), "retry", "retries")
+    budget = state.fleet.retry_budget
+    yield Section(
+        "Tries",
+        (
+            paragraph(f"{started_tries(task)} of {most} so far"),
+            paragraph(
+                f"The fleet may start {left} now: {budget.percent}% of the last minute's first"
+                f" starts, at least {budget.floor}."
+            ),
+        ),
+    )

@@ -1,6 +1,6 @@
 """Tasks: what waits, runs, needs somebody, or ended not long ago."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import ClassVar, NamedTuple
 
 from textual import on
@@ -13,13 +13,12 @@ from fleet_tui.console.terminal.slices import Key
 from fleet_tui.console.text.cells import Align, Cell, Tone, line_text
 from fleet_tui.console.text.document import Pen, name, short
 from fleet_tui.console.text.looks import task_cell
-from fleet_tui.console.views.routing.why import held_words, waiting_words
 from fleet_tui.console.views.table import TablePane
 from fleet_tui.console.views.tasks.detail import span_ms
 from fleet_tui.console.views.tasks.order import most_urgent, urgency
+from fleet_tui.console.views.tasks.reasons import reasons
 from fleet_tui.console.widgets.fleet_table import Column, FleetTable
 from fleet_tui.core.ledger.state import EMPTY_STATE
-from fleet_tui.core.reason_words import lost_words
 from fleet_tui.core.tasks.filter import TASK_KEYS, task_text, task_value
 from fleet_tui.core.tasks.model import Task, TaskPhase
 from fleet_tui.core.tasks.open_run import notes
@@ -36,7 +35,7 @@ class TaskRow(NamedTuple):
     word: TaskWord
     span_ms: int
     """How long it waits or runs, in whole seconds; once it ended, how long it took."""
-    notes: str = ""
+    notes: tuple[str, ...] = ()
     """What is odd about its open run: that nothing is heard of it, that its model fails."""
 
 
@@ -100,7 +99,7 @@ class TasksPane(TablePane[TaskRow]):
         """A task and what changes by itself, now."""
         now_ms = view.now_ms
         told = notes(view.state, task, now_ms, self.console.utc_offset_minutes)
-        return TaskRow(task, task_word(task), _whole_seconds(task, now_ms), " · ".join(told))
+        return TaskRow(task, task_word(task), _whole_seconds(task, now_ms), tuple(told))
 
     def row_id(self, record: TaskRow) -> str:
         """The task's id."""
@@ -143,7 +142,7 @@ class TasksPane(TablePane[TaskRow]):
             "tries": Cell(str(len(task.attempts))),
             "cost": Cell(words.cost(task.cost_microusd, is_unknown=task.has_unknown_cost)),
             "pool": Cell(name(spec.pool or words.MISSING)),
-            "reason": Cell(reason(task, record.notes), Tone.WARN if record.notes else Tone.PLAIN),
+            "reason": Cell(_reason(record), Tone.WARN if record.notes else Tone.PLAIN),
             "text": Cell(short(spec.shown), Tone.DIM),
         }
 
@@ -159,7 +158,7 @@ class TasksPane(TablePane[TaskRow]):
             case "time":
                 return float(record.span_ms)
             case "reason":
-                return reason(record.task, record.notes)
+                return _reason(record)
             case "text":
                 return short(record.task.spec.shown)
             case _:  # what filters ask for too
@@ -190,41 +189,12 @@ class TasksPane(TablePane[TaskRow]):
         self.console.go(Place("task", event.row_id))
 
 
+def _reason(row: TaskRow) -> str:
+    return short(" · ".join(reasons(row.task, row.notes)))
+
+
 def _whole_seconds(task: Task, now_ms: int) -> int:
     return span_ms(task, now_ms) // 1_000 * 1_000
-
-
-def reason(task: Task, notes: str = "") -> str:
-    """Why it stands where it stands, in one line; empty when there is nothing to say. ``notes`` are
-    what is odd about its open run."""
-    if task.cancel_requested_by and not task.phase.is_closed:
-        asked = f"cancel asked by {task.cancel_requested_by}"
-        return short(f"{notes} · {asked}" if notes else asked)
-    if task.phase is TaskPhase.WAITING:
-        return " · ".join(_waits(task))
-    if task.reason:
-        dropped = f"dropped by {task.dropped_by}: " if task.dropped_by else ""
-        return short(f"{dropped}{task.reason}")
-    last = task.open_attempt
-    if last is not None and last.lost is not None:
-        lost = f"{lost_words(last.lost)} {last.detail.raw}".strip()
-        return short(f"{notes} · {lost}" if notes else lost)
-    if notes:
-        return notes
-    if last is not None and last.decision.note:
-        first = f"{last.decision.strategy}: " if len(task.attempts) == 1 else ""
-        return short(f"{first}{last.decision.note}")
-    return ""
-
-
-def _waits(task: Task) -> Iterator[str]:
-    """Everything that bears on when a waiting task is placed."""
-    if task.hold is not None:
-        yield held_words(task.hold)
-    if task.expedited_at_ms is not None:
-        yield "goes first"
-    if task.pending is not None and task.hold is None:
-        yield waiting_words(task.pending)
 
 
 class TasksScreen(FleetScreen):

@@ -26,8 +26,9 @@ from fleet_tui.console.widgets.form import FieldDone, FieldLine
 from fleet_tui.console.widgets.lines import OneLine, Wrapped
 from fleet_tui.console.widgets.paint import Painted
 from fleet_tui.core.ledger.replies import Accepted
-from fleet_tui.core.tasks.commands import Resolve, Verdict
+from fleet_tui.core.tasks.commands import Verdict
 from fleet_tui.core.tasks.model import Task
+from fleet_tui.core.tasks.verdicts import verdict_on
 from fleet_tui.core.text.firewall import safe_text
 
 MAX_EVIDENCE_LINES = 12
@@ -235,8 +236,7 @@ async def judge(screen: Stage, task: Task) -> None:
     said = await console.push_screen_wait(VerdictCard(task, pen, console.view.now_ms))
     if said is None:
         return
-    seen = task.attempt.run_id if task.attempt is not None else None
-    order = Resolve(task=task.id, run=seen, verdict=said.verdict, reason=said.reason)
+    order = verdict_on(task, said.verdict, said.reason)
     if isinstance(await console.send(order), Accepted):
         words = next(o.words for o in OPTIONS if o.verdict is said.verdict)
         console.tell(f"{task.label}: {words}, recorded", opens=Place("task", task.id))

@@ -1,0 +1,35 @@
+"""Why a task stands where it stands, in a line of a list, here and in ``fleet-tui tasks``."""
+
+from collections.abc import Iterator, Sequence
+
+from fleet_tui.console.views.routing.why import held_words, waiting_words
+from fleet_tui.core.reason_words import lost_words
+from fleet_tui.core.tasks.model import Task, TaskPhase
+
+
+def reasons(task: Task, notes: Sequence[str] = ()) -> list[str]:
+    """Each in a few words; none when there is nothing to say. ``notes`` are what is odd about its
+    open run."""
+    if task.cancel_requested_by and not task.phase.is_closed:
+        return [*notes, f"cancel asked by {task.cancel_requested_by}"]
+    if task.phase is TaskPhase.WAITING:
+        return list(_waits(task))
+    if task.reason:
+        return [f"dropped by {task.dropped_by}: {task.reason}" if task.dropped_by else task.reason]
+    last = task.open_attempt
+    if last is not None and last.lost is not None:
+        return [*notes, f"{lost_words(last.lost)} {last.detail.raw}".strip()]
+    if notes or last is None or not last.decision.note:
+        return list(notes)
+    first = f"{last.decision.strategy}: " if len(task.attempts) == 1 else ""
+    return [f"{first}{last.decision.note}"]
+
+
+def _waits(task: Task) -> Iterator[str]:
+    """Everything that bears on when a waiting task is placed."""
+    if task.hold is not None:
+        yield held_words(task.hold)
+    if task.expedited_at_ms is not None:
+        yield "goes first"
+    if task.pending is not None and task.hold is None:
+        yield waiting_words(task.pending)
