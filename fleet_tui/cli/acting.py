@@ -34,15 +34,17 @@ from fleet_tui.cli.selecting import (
 )
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import TaskId
+from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.decided import LeftOut
 from fleet_tui.core.ledger.replies import Accepted, Refused
 from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.plans import Plan, Tier, plan, subjects, title
+from fleet_tui.core.plans import Plan, Tier, named, plan, subjects, title
 from fleet_tui.core.tasks.commands import MAX_NAMED_TASKS
 from fleet_tui.core.tasks.dead_letters import MAX_PER_MINUTE
 from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.tasks.named import ended_long_ago
 from fleet_tui.core.text import words
+from fleet_tui.verbs.fleet import UNDO
 from fleet_tui.verbs.table import VERBS
 from fleet_tui.verbs.verb import Noun, Option, PlanFact, Planned, Said, Verb
 
@@ -50,9 +52,6 @@ SECOND_SHAPE = frozenset({"cordoned", "uncordoned", "frozen", "thawed"})
 """JSON documents whose first shape had the engine's reply and nothing of a plan."""
 
 MAX_LEFT_OUT_TOLD = 20
-
-MAX_NAMED = 3
-"""Things that are named one by one in what is said afterwards."""
 
 
 class Consent(NamedTuple):
@@ -103,12 +102,11 @@ def act(
     able = [name for each in plans for name in subjects(each.command)]
     facts = [Planned(state, each, said, now_ms) for each in plans]
     impact = _impact(verb, facts)
-    changed = 0
-    refused: Refused | None = None
+    done = Done()
     if plans and not consent.dry_run:
         tier = max(each.tier for each in plans)
         was_shown = _ask(verb, impact, meant, len(able), tier, consent)
-        changed, refused = _send(fleet, plans, was_shown=was_shown)
+        done = _send(fleet, plans, was_shown=was_shown)
     if as_json:
         emit_json(
             f"{verb.done}/{2 if verb.done in SECOND_SHAPE else 1}",
@@ -116,27 +114,30 @@ def act(
             dry_run=consent.dry_run,
             impact=" ".join(impact),
             **_listed(verb, state, able),
-            changed=changed,
+            changed=done.changed,
             left_out=[{"label": each.label, "refused": each.why} for each in left_out + already],
-            refused=refused,
+            refused=done.refused,
+            undo=[title(state, each) for each in done.undo],
         )
     elif plans:
-        whole = changed == len(able)
-        them = _them(verb, state, able) if whole else words.plural(changed, verb.noun)
+        whole, counted = done.changed == len(able), words.plural(done.changed, verb.noun)
+        them = named(state, verb.command(able, said)) if whole else counted
         if consent.dry_run:
             say(f"would {impact[0][:1].lower()}{impact[0][1:]}")
             for line in impact[1:]:
                 say(f"  {line}")
-        elif changed or not able:
+        elif done.changed or not able:
             say(f"{verb.afterwards}: {them}")
         else:
             say("it had changed meanwhile; nothing was done", err=True)
     for each in [*already, *left_out][:MAX_LEFT_OUT_TOLD]:
         say(f"{each.label}: {each.why.text}", err=True)
-    if refused is not None:
-        say(refused.text, err=True)
-    done = consent.dry_run or changed == len(able)
-    whole = done and not left_out and refused is None
+    if done.refused is not None:
+        say(done.refused.text, err=True)
+    if done.undo and not as_json:
+        say(f"`fleet-tui {UNDO.name}` undoes it", err=True)
+    whole = consent.dry_run or done.changed == len(able)
+    whole = whole and not left_out and done.refused is None
     return ExitCode.OK if whole else ExitCode.PARTIAL
 
 
@@ -190,15 +191,6 @@ def _label(state: FleetState, name: str) -> str:
     return name if task is None else task.label
 
 
-def _them(verb: Verb, state: FleetState, names: Sequence[str]) -> str:
-    """What something is done to: up to three by name."""
-    if verb.noun is Noun.FLEET:
-        return state.fleet.name
-    if len(names) > MAX_NAMED:
-        return words.plural(len(names), verb.noun)
-    return ", ".join(_label(state, name) for name in names)
-
-
 def _impact(verb: Verb, facts: Sequence[Planned]) -> list[str]:
     """What it would do, a line each; of several commands about tasks each has its own lines."""
     told: list[str] = []
@@ -237,8 +229,19 @@ def _ask(
     return not given
 
 
-def _send(fleet: Fleet, plans: Sequence[Plan], *, was_shown: bool) -> tuple[int, Refused | None]:
-    """How many were changed, and the first refusal. Raises what the engine said when none was."""
+class Done(NamedTuple):
+    """What came of the commands."""
+
+    changed: int = 0
+    """Of what they name."""
+    refused: Refused | None = None
+    """The first refusal."""
+    undo: Sequence[Command] = ()
+    """What takes it back."""
+
+
+def _send(fleet: Fleet, plans: Sequence[Plan], *, was_shown: bool) -> Done:
+    """Raises what the engine said when nothing was changed."""
     shown = [each.impact if was_shown else None for each in plans]
     replies = ask_engine(fleet, [each.command for each in plans], shown)
     changed = sum(
@@ -251,7 +254,8 @@ def _send(fleet: Fleet, plans: Sequence[Plan], *, was_shown: bool) -> tuple[int,
         if refused.code.is_unanswered:
             raise Unreachable(refused.text, hint=refused.hint)
         raise CommandRefused(refused.text, hint=refused.hint)
-    return changed, refused
+    undo = [each for reply in replies if isinstance(reply, Accepted) for each in reply.undo]
+    return Done(changed, refused, undo)
 
 
 def _listed(verb: Verb, state: FleetState, names: Sequence[str]) -> dict[str, object]:
@@ -292,6 +296,8 @@ def _names_meant(names: Sequence[str]) -> Callable[[FleetState, Any], Meant]:
 
 # --- the command ---
 
+_ARGUMENTS = frozenset({Option.PRIORITY, Option.TEXT})
+
 Options = list[Callable[[Callable[..., Any]], Callable[..., Any]]]
 
 
@@ -310,6 +316,8 @@ def _option(option: Option) -> Callable[[Callable[..., Any]], Callable[..., Any]
             )
         case Option.PRIORITY:
             return click.argument("priority", type=OneOf(each.name for each in Priority))
+        case Option.TEXT:
+            return click.argument("text")
         case _:
             assert_never(option)
 
@@ -358,18 +366,18 @@ def command_of(verb: Verb) -> click.Command:
         reason: str = "",
         per_minute: int | None = None,
         priority: str = Priority.P2.name,
+        text: str = "",
     ) -> int:
-        said = Said(reason, per_minute, Priority[priority])
+        said = Said(reason, per_minute, Priority[priority], text)
         selector = Selector(names, filter_text, everything, fingerprint)
         meant = _tasks_meant(selector) if verb.noun is Noun.TASK else _names_meant(names)
         consent = Consent(yes, confirm, dry_run)
         return act(find_fleet(fleet or fleet_text), verb, said, meant, consent, as_json)
 
     command.__doc__ = f"{verb.summary}\n\n{verb.help} {_EXIT_CODES[verb.noun]}"
-    options = [_option(each) for each in verb.options]
     # An argument of the verb's own stands before what it is done to.
-    first = options if Option.PRIORITY in verb.options else []
-    rest = [] if first else options
+    first = [_option(each) for each in verb.options if each in _ARGUMENTS]
+    rest = [_option(each) for each in verb.options if each not in _ARGUMENTS]
     made: Callable[..., Any] = command
     for option in reversed([*first, *_takes(verb), *rest, fleet_option, json_option]):
         made = option(made)

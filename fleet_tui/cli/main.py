@@ -26,6 +26,7 @@ NOUNS: dict[str, dict[str, tuple[str, str]]] = {
         "diff": ("diff", "Show what changed between two moments."),
         "doctor": ("doctor", "Find what could keep a fleet from working, and say what to do."),
         "undo": ("undo", ""),
+        "note": (ACTING, ""),
     },
     "Tasks": {
         "submit": ("submit", ""),

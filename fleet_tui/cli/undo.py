@@ -24,13 +24,13 @@ from fleet_tui.core.ledger.decided import LeftOut
 from fleet_tui.core.ledger.narrate import narrate
 from fleet_tui.core.ledger.replies import Accepted, Refused, Reply
 from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.plans import Plan, plan_in_turn, subjects, title
+from fleet_tui.core.plans import subjects
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.core.undo import PastAct, inverse, last_act
 from fleet_tui.verbs.fleet import UNDO
-from fleet_tui.verbs.table import VERB_OF
-from fleet_tui.verbs.verb import Planned, Said
+from fleet_tui.verbs.undoing import undoing
+from fleet_tui.verbs.verb import PlanFact
 
 LOOK_BACK_EVENTS = 20_000
 """How far back the last act is looked for."""
@@ -58,18 +58,14 @@ def undo_command(fleet_text: str | None, as_json: bool, yes: bool, dry_run: bool
     done = _told(act, state, now_ms)
     if not commands:
         raise CommandRefused(f"this cannot be taken back: {done}")
-    outcomes = plan_in_turn(state, operator(), commands, now_ms)
-    plans = [each for each in outcomes if isinstance(each, Plan)]
-    left_out = [out for each in plans for out in each.left_out]
-    left_out += [LeftOut("", "", each) for each in outcomes if isinstance(each, Refused)]
+    plans, titles, facts, left_out = undoing(state, operator(), commands, now_ms)
     if not plans:
         raise CommandRefused(left_out[0].why.text, hint=f"it is too late to take this back: {done}")
-    titles = [title(state, each.command) for each in plans]
     replies: Sequence[Reply] = ()
     if not dry_run:
         if not yes:
             say(f"{done}. Undo: {', '.join(titles)}", err=True)
-            _say_more(state, plans, left_out, now_ms)
+            _say_more(facts, left_out)
         confirm("Do it?", yes=yes)
         shown = [None if yes else each.impact for each in plans]
         replies = ask_engine(fleet, [each.command for each in plans], shown)
@@ -95,7 +91,7 @@ def undo_command(fleet_text: str | None, as_json: bool, yes: bool, dry_run: bool
     else:
         say(f"would undo: {', '.join(titles)}" if dry_run else f"undone: {', '.join(undone)}")
         if dry_run or yes:
-            _say_more(state, [], left_out, now_ms)
+            _say_more((), left_out)
     for each in refused:
         say(each.text, err=True)
     changed = [r.changed for r in replies if isinstance(r, Accepted) and r.changed is not None]
@@ -108,14 +104,10 @@ def _is_done(reply: Reply) -> bool:
     return isinstance(reply, Accepted) and reply.changed != 0
 
 
-def _say_more(
-    state: FleetState, plans: Sequence[Plan], left_out: Sequence[LeftOut], now_ms: int
-) -> None:
+def _say_more(facts: Sequence[PlanFact], left_out: Sequence[LeftOut]) -> None:
     """What there is to know of it, and why part of it stays as it is."""
-    for each in plans:
-        facts = VERB_OF[type(each.command)].facts(Planned(state, each, Said(), now_ms))
-        for fact in facts:
-            say(f"  {fact.line}", err=True)
+    for fact in facts:
+        say(f"  {fact.line}", err=True)
     for out in left_out:
         say(f"{out.label}: {out.why.text}" if out.label else out.why.text, err=True)
 

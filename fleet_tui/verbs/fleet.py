@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 
 from fleet_tui.core.engine.commands import Freeze, Thaw
+from fleet_tui.core.notes.commands import AddNote
 from fleet_tui.core.tasks.model import TaskPhase
 from fleet_tui.core.text import words
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.verbs.verb import Noun, Option, PlanFact, Planned, Verb, Words
 
 
@@ -56,6 +58,18 @@ THAW = Verb(
     facts=_thaw_facts,
 )
 
+NOTE = Verb(
+    name="note",
+    key="m",
+    noun=Noun.FLEET,
+    title="note this moment",
+    summary="Note this moment in the ledger.",
+    help="A bookmark with your words in the ledger; changes nothing in the fleet.",
+    done="noted",
+    command=lambda names, said: AddNote(text=Untrusted(said.text)),
+    options=(Option.TEXT,),
+)
+
 UNDO = Words(
     name="undo",
     key="Z",
@@ -66,4 +80,4 @@ UNDO = Words(
     " opposites. Again, it is done again.",
 )
 
-FLEET_VERBS = (FREEZE, THAW)
+FLEET_VERBS = (FREEZE, THAW, NOTE)

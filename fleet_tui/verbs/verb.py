@@ -36,6 +36,8 @@ class Option(StrEnum):
     RATE = "rate"
     """How many a minute."""
     PRIORITY = "priority"
+    TEXT = "text"
+    """Words of the operator's own."""
 
 
 class Said(NamedTuple):
@@ -45,6 +47,7 @@ class Said(NamedTuple):
     per_minute: int | None = None
     """None is all at once."""
     priority: Priority = Priority.P2
+    text: str = ""
 
 
 class Planned(NamedTuple):

@@ -117,7 +117,7 @@ def test_a_task_that_fails_ends_waiting_with_1(shop: Shop) -> None:
         mine = next(t.label for t in shop.tasks() if t.spec.payload.raw == "stop me")
         code, out, err = shop.call("cancel", mine, label, "--reason", "enough")
         assert code == 0, err
-        assert out == f"being cancelled: {mine}, {label}\n"
+        assert out == f"being cancelled: {mine} and {label}\n"
         _, complaint = waiting.communicate(timeout=WITHIN_S)
         assert waiting.returncode == ExitCode.FAILED
         assert f"{mine} cancelled" in complaint.decode()

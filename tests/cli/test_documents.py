@@ -71,7 +71,7 @@ def of_acts(shop: Shop) -> Iterator[object]:
     yield shop.document("requeue", "t-2", "--yes", "--dry-run")
     yield shop.document("drop", "t-2", "--yes", "--reason", "enough")
     yield shop.document("cancel", "t-3")
-    for words in ("cordon echo", "uncordon echo", "probe echo", "freeze", "thaw"):
+    for words in ("cordon echo", "uncordon echo", "probe echo", "freeze", "thaw", "note hello"):
         yield shop.document(*words.split())
 
 

@@ -70,7 +70,7 @@ def test_held_tasks_are_released_by_whatever_they_are_called(depot: Shop) -> Non
     assert "2 tasks" in err or f"Release {first} and {second}. Work of 1 client." in err
     assert task(depot, first).hold is not None
     code, out, _ = depot.call("release", "--filter", "client:holders state:held", "--yes")
-    assert (code, out) == (0, f"released: {first}, {second}\n")
+    assert (code, out) == (0, f"released: {first} and {second}\n")
     assert task(depot, second).hold is None
 
 
@@ -375,6 +375,9 @@ def test_what_was_done_last_is_taken_back_and_again(depot: Shop) -> None:
     assert task(depot, first).hold is task(depot, second).hold is None
     document = depot.document("undo", "--yes")
     assert document["commands"] == [f"hold {first} and {second}"]
+    assert depot.document("release", first)["undo"] == [f"hold {first}"]
+    assert depot.call("hold", first)[2] == "`fleet-tui undo` undoes it\n"
+    assert depot.document("expedite", depot.give("no way back", *NOBODY))["undo"] == []
     hold = task(depot, second).hold
     assert hold is not None
     assert hold.reason == "a mistake"
@@ -409,7 +412,8 @@ def test_what_is_so_already_is_no_mistake_and_says_whose_it_is(depot: Shop) -> N
     assert depot.call("cordon", "fails", "--reason", "a disk")[:2] == (0, "cordoned: fails\n")
     code, out, err = depot.call("cordon", "fails", "dies", "--reason", "another disk")
     assert (code, out) == (0, "cordoned: dies\n")
-    assert re.fullmatch(r"fails: fails is cordoned already, by \w+\.\n", err)
+    told = r"fails: fails is cordoned already, by \w+\.\n`fleet-tui undo` undoes it\n"
+    assert re.fullmatch(told, err)
     code, out, err = depot.call("cordon", "fails", "dies", "dies")
     assert (code, out) == (0, "")
     assert re.fullmatch(
@@ -456,7 +460,7 @@ def test_an_agent_that_is_named_twice_is_one(depot: Shop) -> None:
 
 
 def test_agents_are_probed_and_unknown_alerts_refused(depot: Shop) -> None:
-    assert depot.call("probe", "echo", "fails")[:2] == (0, "being probed: echo, fails\n")
+    assert depot.call("probe", "echo", "fails")[:2] == (0, "being probed: echo and fails\n")
     code, _, err = depot.call("ack", "no-such")
     assert (code, "No open alert is called no-such." in err) == (ExitCode.REFUSED, True)
 

@@ -11,11 +11,20 @@ from fleet_tui.console.actions.action import Action, ActionEffect, ActionRun, Gr
 from fleet_tui.console.actions.selection import Context, Scope, Selection
 from fleet_tui.console.host import Stage
 from fleet_tui.console.shell.places import Place
+from fleet_tui.verbs.agents import CORDON, PROBE, UNCORDON
+from fleet_tui.verbs.alerts import ACK
 from fleet_tui.verbs.dead_letters import DROP, EDIT, REQUEUE
-from fleet_tui.verbs.fleet import UNDO
+from fleet_tui.verbs.fleet import FREEZE, NOTE, THAW, UNDO
 from fleet_tui.verbs.possible import why_not
-from fleet_tui.verbs.table import VERBS
-from fleet_tui.verbs.tasks import RESOLVE, SUBMIT
+from fleet_tui.verbs.tasks import (
+    CANCEL,
+    EXPEDITE,
+    HOLD,
+    PRIORITY,
+    RELEASE,
+    RESOLVE,
+    SUBMIT,
+)
 from fleet_tui.verbs.verb import Noun, Verb, Words
 
 _SCOPES = {
@@ -27,18 +36,18 @@ _SCOPES = {
 """Where something can be done to it."""
 
 
-async def _act(screen: Stage, chosen: Selection, name: str) -> None:
-    # Plans and their cards are needed only once somebody acts.
-    from fleet_tui.console.actions import doing  # noqa: PLC0415 - keeps the first paint early
+def _acts(words: Words) -> ActionRun:
+    async def act(screen: Stage, chosen: Selection) -> None:
+        # Plans and their cards are needed only once somebody acts.
+        from fleet_tui.console.actions import doing  # noqa: PLC0415 - keeps the first paint early
 
-    if name in VERBS:
-        await doing.do(screen, chosen, VERBS[name])
-    else:
-        await doing.OTHERS[name](screen, chosen)
+        other = doing.OTHERS.get(words.name)
+        if other is not None:
+            await other(screen, chosen)
+        elif isinstance(words, Verb):
+            await doing.do(screen, chosen, words)
 
-
-def _acts(name: str) -> ActionRun:
-    return lambda screen, chosen: _act(screen, chosen, name)
+    return act
 
 
 def _action(
@@ -54,7 +63,7 @@ def _action(
         title=words.title,
         keys=(words.key,),
         group=Group.SHOW if harmless else Group.ACT,
-        run=run or _acts(words.name),
+        run=run or _acts(words),
         label=words.label,
         footer=words.footer,
         scopes=frozenset(scopes),
@@ -78,32 +87,21 @@ def _unavailable(words: Words) -> Callable[[Context], str | None]:
 
 
 ENGINE_ACTIONS = (
-    _action(VERBS["probe"]),
-    Action(
-        name="note",
-        title="note this moment",
-        keys=("m",),
-        group=Group.SHOW,
-        run=_acts("note"),
-        command="note",
-        help="A bookmark with your words in the ledger; changes nothing in the fleet.",
-        unavailable=reasons.cannot_note,
-    ),
+    _action(PROBE),
+    _action(NOTE, unavailable=reasons.cannot_note),
 )
 """They change nothing in the fleet, so they ask nothing and keep lower-case keys."""
 
 ACT_ACTIONS = (
-    _action(SUBMIT, lambda screen, chosen: screen.console.go(Place("submit"))),
-    _action(VERBS["cancel"]),
+    _action(SUBMIT, lambda screen, chosen: screen.console.go(Place(SUBMIT.name))),
+    _action(CANCEL),
     _action(RESOLVE, unavailable=reasons.nothing_to_judge),
-    *(_action(VERBS[name]) for name in ("hold", "release", "expedite", "priority")),
-    _action(REQUEUE),
+    *map(_action, (HOLD, RELEASE, EXPEDITE, PRIORITY, REQUEUE)),
     _action(
         EDIT,
-        lambda screen, chosen: screen.console.go(Place("edit", chosen.tasks[0])),
+        lambda screen, chosen: screen.console.go(Place(EDIT.name, chosen.tasks[0])),
         reasons.nothing_to_edit,
     ),
-    _action(DROP),
-    *(_action(VERBS[name]) for name in ("cordon", "uncordon", "ack", "freeze", "thaw")),
+    *map(_action, (DROP, CORDON, UNCORDON, ACK, FREEZE, THAW)),
     _action(UNDO, unavailable=reasons.nothing_to_undo),
 )

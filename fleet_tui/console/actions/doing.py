@@ -16,19 +16,16 @@ from fleet_tui.console.host import Stage
 from fleet_tui.console.views.tasks.verdict import judge
 from fleet_tui.console.widgets.plan_form import Field
 from fleet_tui.core.ledger.commands import Command
-from fleet_tui.core.ledger.decided import LeftOut
 from fleet_tui.core.ledger.replies import Accepted, Refused
-from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.notes.commands import AddNote
-from fleet_tui.core.plans import Plan, named, plan_in_turn, subjects, title
+from fleet_tui.core.plans import Plan, named, subjects, title
 from fleet_tui.core.tasks.dead_letters import MAX_PER_MINUTE, failure_kind, fingerprint
 from fleet_tui.core.tasks.model import Task, TaskPhase
 from fleet_tui.core.tasks.verdicts import may_be_judged
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
-from fleet_tui.core.text.untrusted import Untrusted
-from fleet_tui.verbs.table import VERB_OF
-from fleet_tui.verbs.tasks import ids, tasks_of
+from fleet_tui.verbs.fleet import NOTE, UNDO
+from fleet_tui.verbs.tasks import RESOLVE, ids, tasks_of
+from fleet_tui.verbs.undoing import undoing
 from fleet_tui.verbs.verb import Noun, Option, PlanFact, Planned, Said, Verb
 
 MAX_NAMED = 6
@@ -119,8 +116,8 @@ def _field(option: Option, found: Plan) -> Field:
             proposed = str(USUAL_PER_MINUTE) if found.impact.tasks >= SLOW_FROM else ""
             hint = "tasks a minute; empty: all at once"
             return Field("rate", "rate", proposed, hint, _rate_problem)
-        case Option.PRIORITY:
-            raise ValueError("a priority is chosen from a menu, before there is a plan")
+        case Option.PRIORITY | Option.TEXT:
+            raise ValueError(f"{option} is asked for before there is a plan")
 
 
 def _needs_reason(text: str) -> str:
@@ -192,10 +189,11 @@ async def note(screen: Stage, chosen: Selection) -> None:
     del chosen
     text, screen.console.note_text = screen.console.note_text, ""
     if text:
-        if isinstance(await screen.console.send(AddNote(text=Untrusted(text))), Accepted):
-            screen.console.tell("noted")
+        reply = await screen.console.send(NOTE.command((), Said(text=text)))
+        if isinstance(reply, Accepted):
+            screen.console.tell(NOTE.done)
     else:
-        screen.open_command_line("note ")
+        screen.open_command_line(f"{NOTE.name} ")
 
 
 async def undo(screen: Stage, chosen: Selection) -> None:
@@ -203,23 +201,17 @@ async def undo(screen: Stage, chosen: Selection) -> None:
     del chosen
     console, view = screen.console, screen.console.view
     commands, console.undo = console.undo, ()
-    outcomes = plan_in_turn(view.state, "", commands, view.now_ms)
-    found = [each for each in outcomes if isinstance(each, Plan)]
-    refused = [each for each in outcomes if isinstance(each, Refused)]
-    if not found:
-        console.tell(safe_line("; ".join(each.text for each in refused)))
+    found = undoing(view.state, "", commands, view.now_ms)
+    if not found.plans:
+        console.tell(safe_line("; ".join(each.why.text for each in found.left_out)))
         return
-    titles = [safe_line(title(view.state, each.command)) for each in found]
     proposal = Proposal(
-        f"undo: {', '.join(titles)}",
-        max(each.tier for each in found),
-        lambda typed: _facts_of_undo(view.state, found, view.now_ms),
+        f"undo: {', '.join(found.titles)}",
+        max(each.tier for each in found.plans),
+        lambda typed: found.facts,
         button="Undo",
         same_as=lambda typed: "",
-        left_out=[
-            *(out for each in found for out in each.left_out),
-            *(LeftOut("", "", each) for each in refused),
-        ],
+        left_out=found.left_out,
     )
     if await agreed(screen, proposal) is None:
         console.undo = commands
@@ -227,7 +219,7 @@ async def undo(screen: Stage, chosen: Selection) -> None:
     undone: list[str] = []
     redo: list[Command] = []
     kept: list[Command] = []
-    for each, what in zip(found, titles, strict=True):
+    for each, what in zip(found.plans, found.titles, strict=True):
         reply = await console.send(each.command, each.impact)
         if isinstance(reply, Refused):
             kept.append(each.command)
@@ -242,17 +234,9 @@ async def undo(screen: Stage, chosen: Selection) -> None:
         console.tell(f"undone: {', '.join(undone)}{again}")
 
 
-def _facts_of_undo(state: FleetState, found: Sequence[Plan], now_ms: int) -> list[PlanFact]:
-    facts: list[PlanFact] = []
-    for each in found:
-        verb = VERB_OF[type(each.command)]
-        facts += verb.facts(Planned(state, each, Said(), now_ms))
-    return facts
-
-
 OTHERS: dict[str, Callable[[Stage, Selection], Awaitable[None]]] = {
-    "resolve": resolve,
-    "note": note,
-    "undo": undo,
+    RESOLVE.name: resolve,
+    NOTE.name: note,
+    UNDO.name: undo,
 }
-"""By the name of the action."""
+"""By the name of the verb."""

@@ -50,7 +50,6 @@ from fleet_tui.core.alerting.model import Alert, Severity
 from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.replies import Accepted, Refused, Reply
 from fleet_tui.core.logs import LogQuery
-from fleet_tui.core.notes.commands import AddNote
 from fleet_tui.core.plans import Impact
 from fleet_tui.core.status import FleetStatus
 from fleet_tui.core.text import words
@@ -436,7 +435,7 @@ class FleetApp(App[int], inherit_bindings=False):
                 self.tell(f"refused: {safe_line(reply.text)}{hint}", Loudness.ERROR)
             case Accepted():
                 verb = VERB_OF.get(type(command))
-                if not isinstance(command, AddNote) and not (verb and verb.is_harmless):
+                if verb is None or not verb.is_harmless:
                     self.undo = reply.undo  # whatever was done last, also what nothing takes back
         self._limiter.now()
         return reply

@@ -24,6 +24,8 @@ from fleet_tui.core.tasks import dead_letters
 from fleet_tui.core.tasks.dead_letters import DeadLetters
 from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.core.text.quantities import instant_ms, span_ms
+from fleet_tui.verbs.fleet import NOTE
+from fleet_tui.verbs.tasks import SUBMIT
 
 MAX_SUGGESTIONS = 3
 MAX_COMPLETED_TASKS = 200
@@ -234,10 +236,10 @@ def _submit(app: ConsoleShell, words: Sequence[Word]) -> CommandProblem | None:
     typed = parse_words(text)
     if isinstance(typed, BadField):
         return CommandProblem(words[1].column if len(words) > 1 else 0, typed.text)
-    reason = BY_NAME["submit"].disabled_reason(Context(view=app.view, can_act=app.can_act))
+    reason = BY_NAME[SUBMIT.name].disabled_reason(Context(view=app.view, can_act=app.can_act))
     if reason is not None:
         return CommandProblem(0, reason)
-    app.go(Place("submit", query=text))
+    app.go(Place(SUBMIT.name, query=text))
     return None
 
 
@@ -316,7 +318,7 @@ def _perform(action: Action) -> CommandRun:
 
 def _note(app: ConsoleShell, words: Sequence[Word]) -> CommandProblem | None:
     app.note_text = " ".join(word.text for word in words[1:])
-    app.perform(BY_NAME["note"])
+    app.perform(BY_NAME[NOTE.name])
     return None
 
 
@@ -351,9 +353,9 @@ def _specs() -> dict[str, CommandSpec]:
     add("set", "refresh SPAN|bell crit|all|off", settings, _set, lambda app: tuple(_SETTINGS))
     add("goto", "HH:MM", "go to a time of the recording", _goto)
     add("diff", "FROM [TO]", "what changed from one time to another, or to now", _diff)
-    add("submit", "[--pool P --need N ...] [TEXT]", "submit a task", _submit)
+    add(SUBMIT.name, "[--pool P --need N ...] [TEXT]", SUBMIT.title, _submit)
     add("events", "", "the ledger, event by event", _events)
-    add("note", "TEXT", "note this moment", _note)
+    add(NOTE.name, "TEXT", NOTE.title, _note)
     add("quit", "", "leave the console", _quit)
     for action in ACTIONS:
         name = action.command or action.name
@@ -390,7 +392,7 @@ def _is_label(text: str) -> bool:
 def is_private(text: str) -> bool:
     """Whether a line may hold work that is submitted, by whatever beginning of the word."""
     words = split(text.removeprefix(":"))
-    return bool(words) and "submit".startswith(words[0].text)
+    return bool(words) and SUBMIT.name.startswith(words[0].text)
 
 
 class Commands:
