@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, assert_never
 
 import click
 
-from fleet_tui.base.errors import CommandRefused, ExitCode, Unreachable, UsageError
+from fleet_tui.base.errors import ExitCode, UsageError
 from fleet_tui.cli.choosing import OneOf
 from fleet_tui.cli.common import (
     Fleet,
@@ -21,6 +21,7 @@ from fleet_tui.cli.common import (
     json_option,
     ledger_of,
     operator,
+    refusal,
     say,
 )
 from fleet_tui.cli.confirming import confirm, confirm_count
@@ -98,7 +99,7 @@ def act(
     if not plans and not already:
         if not left_out:
             raise nothing_matched()
-        raise CommandRefused(left_out[0].why.text, hint=left_out[0].why.hint)
+        raise refusal(left_out[0].why)
     able = [name for each in plans for name in subjects(each.command)]
     facts = [Planned(state, each, said, now_ms) for each in plans]
     impact = _impact(verb, facts)
@@ -251,9 +252,7 @@ def _send(fleet: Fleet, plans: Sequence[Plan], *, was_shown: bool) -> Done:
     )
     refused = next((r for r in replies if isinstance(r, Refused)), None)
     if refused is not None and not changed:
-        if refused.code.is_unanswered:
-            raise Unreachable(refused.text, hint=refused.hint)
-        raise CommandRefused(refused.text, hint=refused.hint)
+        raise refusal(refused)
     undo = [each for reply in replies if isinstance(reply, Accepted) for each in reply.undo]
     return Done(changed, refused, undo)
 

@@ -11,8 +11,8 @@ from fleet_tui.cli.common import (
     json_option,
     ledger_of,
     say,
-    watch,
     watch_option,
+    watched,
 )
 from fleet_tui.cli.recordings import look_at
 from fleet_tui.core.agents.model import AgentState, Health
@@ -33,9 +33,7 @@ MAX_WHY_CHARS = 160
 def agents_command(fleet_text: str | None, as_json: bool, again_s: float | None) -> None:
     """List the agents, worst first, with what each has done and cost."""
     fleet = look_at(fleet_text)
-    if again_s is not None:
-        watch(lambda: _show(fleet, as_json), again_s)
-    _show(fleet, as_json)
+    watched(lambda: _show(fleet, as_json), again_s)
 
 
 def _show(fleet: Fleet, as_json: bool) -> None:

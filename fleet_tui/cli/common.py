@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import contextmanager
 from enum import Enum
+from functools import wraps
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -19,7 +20,7 @@ import click
 import msgspec
 
 from fleet_tui.base import interrupt
-from fleet_tui.base.errors import CommandRefused, Unreachable, UsageError
+from fleet_tui.base.errors import CommandRefused, FleetError, Unreachable, UsageError
 from fleet_tui.base.paths import fleet_dir, socket_path
 from fleet_tui.base.redact import redact
 from fleet_tui.core.ledger.commands import Command
@@ -151,6 +152,16 @@ def fleet_option(command: Callable[..., Any]) -> Callable[..., Any]:
         metavar="FLEET",
         help=f"Fleet file or name; default ${FLEET_VARIABLE} or ./{DEFAULT_FILE}.",
     )(command)
+
+
+def fleet_argument(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``[FLEET]``, or ``-f/--fleet FLEET`` as everywhere: one ``fleet_text`` in either case."""
+
+    @wraps(command)
+    def with_fleet(*args: Any, fleet: str | None, fleet_text: str | None, **others: Any) -> Any:
+        return command(*args, fleet_text=fleet or fleet_text, **others)
+
+    return click.argument("fleet", required=False)(fleet_option(with_fleet))
 
 
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -363,13 +374,16 @@ def unreached(fleet: Fleet, error: Unreachable) -> Unreachable:
 
 
 def accepted(reply: Reply) -> Accepted:
-    """The reply if the engine took the command. Raises CommandRefused with the engine's words if
-    not, Unreachable when there were none."""
+    """The reply if the engine took the command. Raises what :func:`refusal` makes of it if not."""
     if isinstance(reply, Refused):
-        if reply.code.is_unanswered:
-            raise Unreachable(reply.text, hint=reply.hint)
-        raise CommandRefused(reply.text, hint=reply.hint)
+        raise refusal(reply)
     return reply
+
+
+def refusal(refused: Refused) -> FleetError:
+    """CommandRefused with the engine's words, or Unreachable where it gave none."""
+    kind = Unreachable if refused.code.is_unanswered else CommandRefused
+    return kind(refused.text, hint=refused.hint)
 
 
 def emit_json(schema: str, **fields: object) -> None:
@@ -486,8 +500,11 @@ def emit_table(titles: Sequence[str], rows: Iterable[Sequence[str]], empty: str)
         click.echo("  ".join(cells).rstrip())
 
 
-def watch(show: Callable[[], object], every_s: float) -> None:
-    """Show again and again until ctrl+c; on a terminal the screen is cleared each time."""
+def watched(show: Callable[[], T], every_s: float | None) -> T:
+    """Show it: once, or again and again until ctrl+c; on a terminal the screen is cleared each
+    time."""
+    if every_s is None:
+        return show()
     while True:
         if sys.stdout.isatty():
             click.clear()

@@ -100,11 +100,7 @@ def demo_command(
     as_json: bool,
     output: Path | None,
     force: bool,
-    ascii_glyphs: bool,
-    theme: str,
-    low_bandwidth: bool,
-    no_mouse: bool,
-    bell: str,
+    screen: Screen,
 ) -> int:
     """Look at a living fleet of 20 simulated agents behind a real SSH server on this machine.
 
@@ -128,7 +124,6 @@ def demo_command(
             _expect(words, ENGINE_READY)
             return _run_headless(fleet, for_s, seed, scenario, path, as_json)
 
-        screen = Screen(ascii_glyphs, theme, low_bandwidth, not no_mouse, bell)
         prepare(screen)  # while the other process writes the history: both take about as long
 
         from fleet_tui.feed.attached import AttachedFeed

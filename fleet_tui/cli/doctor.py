@@ -11,7 +11,7 @@ from fleet_tui.cli.common import (
     Fleet,
     emit_json,
     find_fleet,
-    fleet_option,
+    fleet_argument,
     json_option,
     run,
     say,
@@ -23,10 +23,9 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("fleet", required=False)
-@fleet_option
+@fleet_argument
 @json_option
-def doctor_command(fleet: str | None, fleet_text: str | None, as_json: bool) -> int:
+def doctor_command(fleet_text: str | None, as_json: bool) -> int:
     """Look at the state directory, journal, engine and its agents, SSH's files, secrets of FLEET.
 
     Changes nothing and contacts no host; how the agents are, a running engine tells. Each line is
@@ -34,7 +33,7 @@ def doctor_command(fleet: str | None, fleet_text: str | None, as_json: bool) -> 
     """
     from fleet_tui.cli.checkup import CheckOutcome
 
-    found = find_fleet(fleet or fleet_text)
+    found = find_fleet(fleet_text)
     findings = list(_findings(found))
     failed = [f for f in findings if f.standing is CheckOutcome.FAIL]
     warned = [f for f in findings if f.standing is CheckOutcome.WARN]

@@ -16,7 +16,7 @@ from fleet_tui.cli.common import (
     ask_engine,
     emit_json,
     find_fleet,
-    fleet_option,
+    fleet_argument,
     json_option,
     run,
     say,
@@ -32,9 +32,8 @@ POLL_S = 0.05
 
 
 @click.command()
-@click.argument("fleet", required=False)
-@fleet_option
-def engine_command(fleet: str | None, fleet_text: str | None) -> None:
+@fleet_argument
+def engine_command(fleet_text: str | None) -> None:
     """Run the fleet's engine until SIGTERM or ctrl+c; SIGHUP changes nothing.
 
     One engine owns a fleet: a second one refuses and names the first.
@@ -44,7 +43,7 @@ def engine_command(fleet: str | None, fleet_text: str | None) -> None:
     from fleet_tui.engine.run import run_engine
 
     confine()
-    found = find_fleet(fleet or fleet_text)
+    found = find_fleet(fleet_text)
     if found.file is None:
         raise UsageError("an engine needs the fleet's file", hint="give the path of a fleet.yaml")
     loaded = load_fleet(found.file, os.environ)
@@ -99,16 +98,15 @@ def _log_file(path: Path) -> logging.Handler:
 
 
 @click.command()
-@click.argument("fleet", required=False)
-@fleet_option
+@fleet_argument
 @json_option
 @click.option("--reason", default="", help="Why, for the record.")
-def stop_command(fleet: str | None, fleet_text: str | None, as_json: bool, reason: str) -> None:
+def stop_command(fleet_text: str | None, as_json: bool, reason: str) -> None:
     """Stop the fleet's engine. What runs at the agents goes on; the next engine finds it again.
 
     An engine that does not answer gets SIGTERM, when its lock proves which process it is.
     """
-    found = find_fleet(fleet or fleet_text)
+    found = find_fleet(fleet_text)
     try:
         reply = accepted(ask_engine(found, [StopEngine(reason=reason)])[0])
     except Unreachable:

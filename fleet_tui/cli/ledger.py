@@ -14,7 +14,7 @@ from fleet_tui.cli.common import (
     emit_json,
     ending_tidily,
     find_fleet,
-    fleet_option,
+    fleet_argument,
     instant,
     json_option,
     ledger_of,
@@ -27,8 +27,7 @@ from fleet_tui.core.text import words
 
 
 @click.command()
-@click.argument("fleet", required=False)
-@fleet_option
+@fleet_argument
 @json_option
 @click.option(
     "-o",
@@ -40,7 +39,6 @@ from fleet_tui.core.text import words
 @click.option("--until", metavar="TIME", help="End here.")
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
 def export_command(
-    fleet: str | None,
     fleet_text: str | None,
     as_json: bool,
     output: Path | None,
@@ -55,7 +53,7 @@ def export_command(
     from fleet_tui.base.redact import redact
     from fleet_tui.journal.recordings.recording import export
 
-    found = find_fleet(fleet or fleet_text)
+    found = find_fleet(fleet_text)
     name = time.strftime(f"{found.name}-%Y%m%d-%H%M%S.fleetrec")
     with ledger_of(found):  # says so, as every other command does, when there is none
         path = recording_target(output, name, force=force)
@@ -75,8 +73,7 @@ def export_command(
 
 
 @click.command()
-@click.argument("fleet", required=False)
-@fleet_option
+@fleet_argument
 @json_option
 @click.option(
     "--to",
@@ -84,9 +81,7 @@ def export_command(
     type=click.Path(path_type=Path),
     help="A directory that is not there yet; default: one in the user's data directory.",
 )
-def backup_command(
-    fleet: str | None, fleet_text: str | None, as_json: bool, target: Path | None
-) -> None:
+def backup_command(fleet_text: str | None, as_json: bool, target: Path | None) -> None:
     """Copy the fleet's ledger, samples and logs into a directory of its own.
 
     The engine may run. Every event of the copy is checked against the chain of hashes before it is
@@ -94,7 +89,7 @@ def backup_command(
     """
     from fleet_tui.journal.upkeep.backups import back_up
 
-    found = find_fleet(fleet or fleet_text)
+    found = find_fleet(fleet_text)
     with ledger_of(found):  # says so, as every other command does, when there is none
         if target is None:
             stamp = time.strftime("%Y%m%d-%H%M%S")

@@ -13,7 +13,14 @@ from fleet_tui.base import children
 from fleet_tui.base.errors import FleetError, Unreachable, UsageError
 from fleet_tui.base.paths import open_private, private_dir, socket_path
 from fleet_tui.cli.begin import begin, is_first_time
-from fleet_tui.cli.common import Fleet, find_fleet, fleet_option, operator, silent_engine, unreached
+from fleet_tui.cli.common import (
+    Fleet,
+    find_fleet,
+    fleet_argument,
+    operator,
+    silent_engine,
+    unreached,
+)
 from fleet_tui.cli.engine import LOG_FILE
 from fleet_tui.cli.screen import Screen, need_terminal, screen_options, show
 
@@ -24,28 +31,21 @@ POLL_S = 0.05
 
 
 @click.command()
-@click.argument("fleet", required=False)
-@fleet_option
+@fleet_argument
 @click.option("--read-only", is_flag=True, help="Look, but leave out everything that acts.")
 @screen_options
 @click.pass_context
 def open_command(
     context: click.Context,
-    fleet: str | None,
     fleet_text: str | None,
     read_only: bool,
-    ascii_glyphs: bool,
-    theme: str,
-    low_bandwidth: bool,
-    no_mouse: bool,
-    bell: str,
+    screen: Screen,
 ) -> int:
     """Open the fleet's console, starting its engine if none runs. Closing it stops nothing."""
     need_terminal()
-    screen = Screen(ascii_glyphs, theme, low_bandwidth, not no_mouse, bell)
-    if is_first_time(fleet or fleet_text):
+    if is_first_time(fleet_text):
         return begin(context, screen)
-    found = find_fleet(fleet or fleet_text)
+    found = find_fleet(fleet_text)
     start_engine(found)
 
     from fleet_tui.feed.attached import AttachedFeed

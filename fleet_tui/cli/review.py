@@ -11,14 +11,7 @@ from fleet_tui.cli.screen import Screen, need_terminal, screen_options, show
 @click.command()
 @click.argument("session", required=False)
 @screen_options
-def review_command(
-    session: str | None,
-    ascii_glyphs: bool,
-    theme: str,
-    low_bandwidth: bool,
-    no_mouse: bool,
-    bell: str,
-) -> int:
+def review_command(session: str | None, screen: Screen) -> int:
     """Look back at SESSION: a .fleetrec file, a fleet file or a fleet's name.
 
     Nothing can be done in a review, and no engine is contacted.
@@ -28,7 +21,6 @@ def review_command(
 
     directory = directory_of(session)
     feed = RecordedFeed(directory)
-    screen = Screen(ascii_glyphs, theme, low_bandwidth, not no_mouse, bell)
     return show(feed, screen, timeline=feed, directory=directory)
 
 

@@ -11,8 +11,8 @@ from fleet_tui.cli.common import (
     json_option,
     ledger_of,
     task_named,
-    watch,
     watch_option,
+    watched,
 )
 from fleet_tui.cli.recordings import look_at
 from fleet_tui.console.views.routing.rows import decision_reasons, decision_word
@@ -37,9 +37,7 @@ def routes_command(
 ) -> None:
     """List the latest routing decisions; ``why`` explains one in full."""
     fleet = look_at(fleet_text)
-    if again_s is not None:
-        watch(lambda: _show(fleet, as_json, task, held, limit), again_s)
-    _show(fleet, as_json, task, held, limit)
+    watched(lambda: _show(fleet, as_json, task, held, limit), again_s)
 
 
 def _show(fleet: Fleet, as_json: bool, task: str | None, held: bool, limit: int) -> None:

@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import wraps
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -30,7 +31,22 @@ class Screen(NamedTuple):
 
 
 def screen_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--theme --ascii --low-bandwidth --no-mouse --bell``."""
+    """``--theme --ascii --low-bandwidth --no-mouse --bell``, as one ``screen``."""
+
+    @wraps(command)
+    def with_screen(
+        *args: Any,
+        ascii_glyphs: bool,
+        theme: str,
+        low_bandwidth: bool,
+        no_mouse: bool,
+        bell: str,
+        **others: Any,
+    ) -> Any:
+        screen = Screen(ascii_glyphs, theme, low_bandwidth, not no_mouse, bell)
+        return command(*args, screen=screen, **others)
+
+    made: Callable[..., Any] = with_screen
     for option in (
         click.option(
             "--bell",
@@ -51,8 +67,8 @@ def screen_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="fleet-dark, fleet-light, fleet-contrast or one of your own.",
         ),
     ):
-        command = option(command)
-    return command
+        made = option(made)
+    return made
 
 
 def need_terminal() -> None:

@@ -9,14 +9,14 @@ from fleet_tui.cli.common import (
     emit_table,
     engine_gone,
     engine_now,
-    fleet_option,
+    fleet_argument,
     json_option,
     ledger_of,
     say,
     silent_engine,
     was_killed,
-    watch,
     watch_option,
+    watched,
 )
 from fleet_tui.cli.recordings import look_at
 from fleet_tui.core.alerting.model import Alert
@@ -32,21 +32,16 @@ MAX_SAID_CHARS = 160
 
 
 @click.command()
-@click.argument("fleet", required=False)
-@fleet_option
+@fleet_argument
 @json_option
 @watch_option
-def status_command(
-    fleet: str | None, fleet_text: str | None, as_json: bool, again_s: float | None
-) -> int:
+def status_command(fleet_text: str | None, as_json: bool, again_s: float | None) -> int:
     """Show fleet health from its ledger; no engine needs to run.
 
     Exit 0 when nothing needs an operator, 1 when something does.
     """
-    found = look_at(fleet or fleet_text)
-    if again_s is not None:
-        watch(lambda: _show(found, as_json), again_s)
-    return _show(found, as_json)
+    found = look_at(fleet_text)
+    return watched(lambda: _show(found, as_json), again_s)
 
 
 def _show(fleet: Fleet, as_json: bool) -> int:

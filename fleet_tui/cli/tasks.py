@@ -22,8 +22,8 @@ from fleet_tui.cli.common import (
     offset_minutes,
     say,
     task_named,
-    watch,
     watch_option,
+    watched,
 )
 from fleet_tui.cli.confirming import need_somebody
 from fleet_tui.cli.recordings import look_at
@@ -82,9 +82,7 @@ def tasks_command(
     if before is not None:
         _show_older(fleet, as_json, wanted, before, limit)
         return
-    if again_s is not None:
-        watch(lambda: _show(fleet, as_json, wanted, limit), again_s)
-    _show(fleet, as_json, wanted, limit)
+    watched(lambda: _show(fleet, as_json, wanted, limit), again_s)
 
 
 class ListedTasks(NamedTuple):

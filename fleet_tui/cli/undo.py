@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import click
 
-from fleet_tui.base.errors import CommandRefused, ExitCode, Unreachable
+from fleet_tui.base.errors import CommandRefused, ExitCode
 from fleet_tui.cli.common import (
     ask_engine,
     clock,
@@ -15,6 +15,7 @@ from fleet_tui.cli.common import (
     json_option,
     ledger_of,
     operator,
+    refusal,
     say,
 )
 from fleet_tui.cli.confirming import confirm
@@ -72,8 +73,7 @@ def undo_command(fleet_text: str | None, as_json: bool, yes: bool, dry_run: bool
     undone = [what for what, reply in zip(titles, replies, strict=False) if _is_done(reply)]
     refused = [reply for reply in replies if isinstance(reply, Refused)]
     if refused and not undone:
-        kind = Unreachable if refused[0].code.is_unanswered else CommandRefused
-        raise kind(refused[0].text, hint=refused[0].hint)
+        raise refusal(refused[0])
     if replies and not undone:
         raise CommandRefused(f"it is too late to take this back: {done}")
     if as_json:

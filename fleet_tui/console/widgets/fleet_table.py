@@ -501,12 +501,8 @@ class FleetTable(Painted, can_focus=True):
         """Fit the columns to the new width."""
         self._replan()
 
-    def on_focus(self) -> None:
-        """The cursor looks different with the focus."""
-        self._refresh_index(self._cursor)
-
-    def on_blur(self) -> None:
-        """The cursor looks different without the focus."""
+    def show_focus(self) -> None:
+        """The line of the cursor alone looks different."""
         self._refresh_index(self._cursor)
 
     def on_unmount(self) -> None:

@@ -130,14 +130,6 @@ class ChoiceLine(Painted, can_focus=True):
         """On to the next field."""
         self.post_message(FieldDone())
 
-    def on_focus(self) -> None:
-        """The choice looks different with the focus."""
-        self.refresh()
-
-    def on_blur(self) -> None:
-        """The choice looks different without the focus."""
-        self.refresh()
-
     def render_line(self, y: int) -> Strip:
         """Label, choices, and what the present one means."""
         del y
@@ -181,14 +173,6 @@ class Button(Painted, can_focus=True):
         offset = event.get_content_offset(self)
         if offset is not None and LABEL_WIDTH <= offset.x < LABEL_WIDTH + len(self._label) + 4:
             self.action_press()
-
-    def on_focus(self) -> None:
-        """It looks different with the focus."""
-        self.refresh()
-
-    def on_blur(self) -> None:
-        """It looks different without the focus."""
-        self.refresh()
 
     def render_line(self, y: int) -> Strip:
         """The words in brackets."""

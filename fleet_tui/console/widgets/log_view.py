@@ -515,14 +515,6 @@ class LogView(Painted, can_focus=True):
         self._limiter.stop()
         self.search.stop()
 
-    def on_focus(self) -> None:
-        """The cursor looks different with the focus."""
-        self.refresh()
-
-    def on_blur(self) -> None:
-        """The cursor looks different without the focus."""
-        self.refresh()
-
     def render_line(self, y: int) -> Strip:
         """One line of the window; the last also tells of lines that came since."""
         width = self.size.width

@@ -73,6 +73,18 @@ class Painted(Widget):
             self.notify_style_update()
             self.refresh()
 
+    def on_focus(self) -> None:
+        """It looks different with the focus."""
+        self.show_focus()
+
+    def on_blur(self) -> None:
+        """It looks different without the focus."""
+        self.show_focus()
+
+    def show_focus(self) -> None:
+        """Show whether it has the focus."""
+        self.refresh()
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Whether a key of this widget does something: over a recording some move time instead."""
         if action in MOVES_TIME_IN_REVIEW and self.screen.has_class(REVIEW_CLASS):

@@ -219,12 +219,8 @@ class SectionView(Painted, can_focus=True):
 
     # --- painting ---
 
-    def on_focus(self) -> None:
-        """The mark looks different with the focus."""
-        self._mark(self._cursor)
-
-    def on_blur(self) -> None:
-        """The mark looks different without the focus."""
+    def show_focus(self) -> None:
+        """The line of the cursor alone looks different."""
         self._mark(self._cursor)
 
     def render_line(self, y: int) -> Strip:

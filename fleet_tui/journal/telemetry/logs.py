@@ -77,34 +77,17 @@ class LogConnection(RollingConnection):
         sqlite3.Connection.executemany(self, query("line_index"), words)
 
 
-class LogWriter:
-    """Stores lines. Make one with :meth:`open`; it must be closed."""
+class LogWriter(RollingWriter):
+    """Stores lines."""
 
-    def __init__(self, rolling: RollingWriter) -> None:
-        self._rolling = rolling
+    family = "logs"
+    insert = "line_insert"
+    usual = LOG_BOUNDS
+    factory = LogConnection
+
+    def __init__(self, directory: Path, bounds: Bounds) -> None:
+        super().__init__(directory, bounds)
         self._unsaid = 0
-
-    @classmethod
-    async def open(cls, directory: Path, bounds: Bounds = LOG_BOUNDS) -> "LogWriter":
-        """In a directory that :func:`fleet_tui.journal.directory.prepare` has made."""
-        rolling = RollingWriter(directory, "logs", "line_insert", bounds, LogConnection)
-        await rolling.start()
-        return cls(rolling)
-
-    @property
-    def newest_id(self) -> int:
-        """The newest stored row, for the doorbell."""
-        return self._rolling.newest_id
-
-    @property
-    def dropped(self) -> int:
-        """Lines lost because the buffer was full or the disk refused."""
-        return self._rolling.dropped
-
-    @property
-    def failure(self) -> str:
-        """The disk's last complaint; empty when all is well."""
-        return self._rolling.failure
 
     def write(self, lines: Sequence[LogLine | LogGap]) -> int:
         """Hand over lines; returns at once with how many were dropped.
@@ -114,38 +97,20 @@ class LogWriter:
         if not lines:
             return 0
         rows = [line_row(line) for line in lines]
-        if self._unsaid and self._rolling.room > 0:
+        if self._unsaid and self.room > 0:
             at_ms = lines[0].received_at_ms
             gap = LogGap(received_at_ms=at_ms, source=None, reason=BUFFER_FULL, lines=self._unsaid)
             rows.insert(0, line_row(gap))
             self._unsaid = 0
-        rejected = self._rolling.offer(rows)
+        rejected = self.offer(rows)
         self._unsaid += rejected
         return rejected
 
-    async def flush(self) -> None:
-        """Return when everything handed over is stored or dropped."""
-        await self._rolling.flush()
 
-    async def close(self) -> None:
-        """Store what waits and let go."""
-        await self._rolling.close()
+class LogReader(RollingReader):
+    """Finds lines."""
 
-
-class LogReader:
-    """Finds lines. From any thread, one call at a time."""
-
-    def __init__(self, directory: Path) -> None:
-        """A directory without logs is simply empty."""
-        self._rolling = RollingReader(directory, "logs")
-
-    def close(self) -> None:
-        """Let go of the files."""
-        self._rolling.close()
-
-    def newest_id(self) -> int:
-        """The newest stored row; 0 when there is none."""
-        return self._rolling.newest_id()
+    family = "logs"
 
     def query(self, wanted: LogQuery) -> list[LogLine]:
         """The newest lines that fit, oldest first."""
@@ -173,7 +138,7 @@ class LogReader:
         order = query("newest_word_first" if words else "newest_line_first")
         sql = f"{query(f'lines_{path}')} {query('line_filters')} {order}"
         found: list[LogLine] = []
-        for _, rows in self._rolling.each_newest_first(sql, parameters):
+        for _, rows in self.each_newest_first(sql, parameters):
             found.extend(_line(row) for row in rows)
             if len(found) >= wanted.limit:
                 break
@@ -186,9 +151,7 @@ class LogReader:
         until = _END if until_ms is None else until_ms
         parameters = (line_id, _BEGINNING, until, limit)
         found: list[LogLine | LogGap] = []
-        for _, rows in self._rolling.each_oldest_first(
-            query("lines_after"), parameters, after=line_id
-        ):
+        for _, rows in self.each_oldest_first(query("lines_after"), parameters, after=line_id):
             found.extend(_line_or_gap(row) for row in rows)
             if len(found) >= limit:
                 break
@@ -200,9 +163,7 @@ class LogReader:
         while True:
             last = after
             parameters = (after, since_ms, until_ms, page)
-            for _, rows in self._rolling.each_oldest_first(
-                query("lines_after"), parameters, after=after
-            ):
+            for _, rows in self.each_oldest_first(query("lines_after"), parameters, after=after):
                 for row in rows:
                     last = _int(row[0])
                     yield _line_or_gap(row)

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from threading import Lock
+from typing import ClassVar, Self
 
 import aiosqlite
 import msgspec
@@ -76,25 +77,22 @@ class RollingConnection(sqlite3.Connection):
 
 
 class RollingWriter:
-    """Writes one family. Make it with :func:`open_rolling`; it must be closed."""
+    """Writes one family. Make it with :meth:`open`; it must be closed. A subclass says which."""
 
-    def __init__(
-        self,
-        directory: Path,
-        family: str,
-        insert: str,
-        bounds: Bounds,
-        factory: type[RollingConnection],
-    ) -> None:
+    family: ClassVar[str]
+    insert: ClassVar[str]
+    """The statement's name."""
+    usual: ClassVar[Bounds]
+    factory: ClassVar[type[RollingConnection]] = RollingConnection
+
+    def __init__(self, directory: Path, bounds: Bounds) -> None:
         self.dropped = 0
         """Rows that were lost because the buffer was full or the disk refused."""
         self.failure = ""
         """The disk's last complaint; empty when the last batch went well."""
         self._directory = directory
-        self._family = family
-        self._insert = query(insert)
+        self._insert = query(self.insert)
         self._bounds = bounds
-        self._factory = factory
         self._newest_id = 0
         self._first_at_ms: int | None = None
         self._connection: aiosqlite.Connection | None = None
@@ -107,6 +105,13 @@ class RollingWriter:
         self._closing = False
         self._task: asyncio.Task[None] | None = None
 
+    @classmethod
+    async def open(cls, directory: Path, bounds: Bounds | None = None) -> Self:
+        """In a directory that :func:`fleet_tui.journal.directory.prepare` has made."""
+        writer = cls(directory, bounds or cls.usual)
+        await writer.start()
+        return writer
+
     async def start(self) -> None:
         """Open the newest file. Where that cannot be done now, :attr:`failure` says why, and it is
         tried again with the next rows."""
@@ -114,7 +119,7 @@ class RollingWriter:
             await self._connect()
         except _REFUSED as error:
             self._failed(error)
-        self._task = asyncio.create_task(self._run(), name=f"{self._family} writer")
+        self._task = asyncio.create_task(self._run(), name=f"{self.family} writer")
 
     @property
     def newest_id(self) -> int:
@@ -202,27 +207,27 @@ class RollingWriter:
         if not old and self._path.stat().st_size < self._bounds.file_bytes:
             return
         await self._disconnect()
-        self._path = _file(self._directory, self._family, self._newest_id + 1)
+        self._path = _file(self._directory, self.family, self._newest_id + 1)
         self._first_at_ms = None
-        await asyncio.to_thread(_create, self._path, self._family)
+        await asyncio.to_thread(_create, self._path, self.family)
         await asyncio.to_thread(self._drop_old, newest_at)
         await self._connect()
 
     def _drop_old(self, now_ms: int) -> None:
-        files = numbered_files(self._directory, self._family)
+        files = numbered_files(self._directory, self.family)
         for place, (_, path) in enumerate(files[:-1]):
             too_many = place < len(files) - self._bounds.files
-            if too_many or _is_over(path, self._family, now_ms - self._bounds.keep_ms):
+            if too_many or _is_over(path, self.family, now_ms - self._bounds.keep_ms):
                 _remove(path)
 
     async def _connect(self) -> None:
         if self._path == self._directory:
-            found = await asyncio.to_thread(_end_of, self._directory, self._family)
+            found = await asyncio.to_thread(_end_of, self._directory, self.family)
             self._path, self._newest_id = found
         if not self._path.exists():
-            await asyncio.to_thread(_create, self._path, self._family)
+            await asyncio.to_thread(_create, self._path, self.family)
         connection = await aiosqlite.connect(
-            self._path, isolation_level=None, factory=self._factory, timeout=BUSY_TIMEOUT_S
+            self._path, isolation_level=None, factory=self.factory, timeout=BUSY_TIMEOUT_S
         )
         try:
             await connection.execute("PRAGMA journal_mode = WAL")
@@ -239,12 +244,14 @@ class RollingWriter:
 
 
 class RollingReader:
-    """Reads one family; files come and go. From any thread, one call at a time."""
+    """Reads one family; files come and go. From any thread, one call at a time. A subclass says
+    which family."""
 
-    def __init__(self, directory: Path, family: str) -> None:
+    family: ClassVar[str]
+
+    def __init__(self, directory: Path) -> None:
         """A directory without such files is simply empty."""
         self._directory = directory
-        self._family = family
         self._open: dict[Path, sqlite3.Connection] = {}
         self._lock = Lock()
 
@@ -257,7 +264,7 @@ class RollingReader:
 
     def newest_id(self) -> int:
         """The newest stored row; 0 when there is none."""
-        for _, found in self.each_newest_first(query(f"{self._family}_end"), ()):
+        for _, found in self.each_newest_first(query(f"{self.family}_end"), ()):
             for newest, _ in found:
                 assert isinstance(newest, int)
                 return newest
@@ -283,7 +290,7 @@ class RollingReader:
         newest_first: bool,
         after: int = 0,
     ) -> Iterator[tuple[int, list[tuple[Value, ...]]]]:
-        files = numbered_files(self._directory, self._family)
+        files = numbered_files(self._directory, self.family)
         while len(files) > 1 and files[1][0] <= after:
             files.pop(0)
         for first_id, path in reversed(files) if newest_first else files:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import msgspec
 
@@ -11,7 +10,6 @@ from fleet_tui.core.ids import AgentName
 from fleet_tui.journal.ledger.statements import query
 from fleet_tui.journal.telemetry.rolling import (
     Bounds,
-    RollingConnection,
     RollingReader,
     RollingRow,
     RollingWriter,
@@ -37,67 +35,28 @@ def sample_row(sample: ProbeResult | FleetSample) -> RollingRow:
     return (sample.observed_at_ms, sample.agent, _encoder.encode(sample))
 
 
-class SampleWriter:
-    """Stores probe results and pulses. Make one with :meth:`open`; it must be closed."""
+class SampleWriter(RollingWriter):
+    """Stores probe results and pulses."""
 
-    def __init__(self, rolling: RollingWriter) -> None:
-        self._rolling = rolling
-
-    @classmethod
-    async def open(cls, directory: Path, bounds: Bounds = SAMPLE_BOUNDS) -> "SampleWriter":
-        """In a directory that :func:`fleet_tui.journal.directory.prepare` has made."""
-        rolling = RollingWriter(directory, "samples", "sample_insert", bounds, RollingConnection)
-        await rolling.start()
-        return cls(rolling)
-
-    @property
-    def newest_id(self) -> int:
-        """The newest stored row, for the doorbell."""
-        return self._rolling.newest_id
-
-    @property
-    def dropped(self) -> int:
-        """Samples lost because the buffer was full or the disk refused."""
-        return self._rolling.dropped
-
-    @property
-    def failure(self) -> str:
-        """The disk's last complaint; empty when all is well."""
-        return self._rolling.failure
+    family = "samples"
+    insert = "sample_insert"
+    usual = SAMPLE_BOUNDS
 
     def add(self, samples: Iterable[ProbeResult | FleetSample]) -> None:
         """Hand over samples; returns at once."""
-        self._rolling.offer(sample_row(sample) for sample in samples)
-
-    async def flush(self) -> None:
-        """Return when everything handed over is stored or dropped."""
-        await self._rolling.flush()
-
-    async def close(self) -> None:
-        """Store what waits and let go."""
-        await self._rolling.close()
+        self.offer(sample_row(sample) for sample in samples)
 
 
-class SampleReader:
-    """Reads probe results and pulses. From any thread, one call at a time."""
+class SampleReader(RollingReader):
+    """Reads probe results and pulses."""
 
-    def __init__(self, directory: Path) -> None:
-        """A directory without samples is simply empty."""
-        self._rolling = RollingReader(directory, "samples")
-
-    def close(self) -> None:
-        """Let go of the files."""
-        self._rolling.close()
-
-    def newest_id(self) -> int:
-        """The newest stored row; 0 when there is none."""
-        return self._rolling.newest_id()
+    family = "samples"
 
     def latest_probes(self, until_ms: int | None = None) -> dict[AgentName, ProbeResult]:
         """The newest look at each agent, or the newest one up to an instant."""
         probes: dict[AgentName, ProbeResult] = {}
         until = END_OF_TIME_MS if until_ms is None else until_ms
-        for _, rows in self._rolling.each_newest_first(query("samples_latest"), (until,)):
+        for _, rows in self.each_newest_first(query("samples_latest"), (until,)):
             for agent, body in rows:
                 if isinstance(agent, str) and isinstance(body, bytes) and agent not in probes:
                     with suppress(*_UNREADABLE):
@@ -117,7 +76,7 @@ class SampleReader:
         ``first_ms`` and the last one at ``last_ms``, oldest first; none for one without."""
         found: dict[int, FleetSample] = {}
         parameters = (first_ms, step_ms, last_ms)
-        for _, rows in self._rolling.each_newest_first(query("samples_every"), parameters):
+        for _, rows in self.each_newest_first(query("samples_every"), parameters):
             for place, (body,) in enumerate(rows):
                 if isinstance(body, bytes) and place not in found:
                     with suppress(*_UNREADABLE):
@@ -141,9 +100,7 @@ class SampleReader:
         while True:
             last = after
             parameters = (after, since_ms, until_ms, page)
-            for _, rows in self._rolling.each_oldest_first(
-                query("samples_all"), parameters, after=after
-            ):
+            for _, rows in self.each_oldest_first(query("samples_all"), parameters, after=after):
                 for row_id, at_ms, agent, body in rows:
                     assert isinstance(row_id, int)
                     assert isinstance(at_ms, int)
@@ -160,7 +117,7 @@ class SampleReader:
     def _series(self, agent: str, since_ms: int, until_ms: int, limit: int) -> list[bytes]:
         bodies: list[bytes] = []
         parameters = (agent, since_ms, until_ms, limit)
-        for _, rows in self._rolling.each_newest_first(query("samples_series"), parameters):
+        for _, rows in self.each_newest_first(query("samples_series"), parameters):
             bodies.extend(row[0] for row in rows if isinstance(row[0], bytes))
             if len(bodies) >= limit:
                 break

@@ -128,14 +128,6 @@ class VerdictOptions(Wrapped, can_focus=True):
             lines += option_lines(option, sign, tone, width)
         return lines
 
-    def on_focus(self) -> None:
-        """The cursor looks different with the focus."""
-        self.refresh()
-
-    def on_blur(self) -> None:
-        """The cursor looks different without the focus."""
-        self.refresh()
-
 
 class Evidence(Painted):
     """What is known about the task, in as many lines as the rest of the card leaves."""
