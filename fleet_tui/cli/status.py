@@ -19,6 +19,7 @@ from fleet_tui.cli.common import (
     watched,
 )
 from fleet_tui.cli.recordings import look_at
+from fleet_tui.console.views.alerts.rows import open_alerts
 from fleet_tui.core.alerting.model import Alert
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ledger.state import FleetState
@@ -120,12 +121,18 @@ def _print(
         f"rates: {status.tasks_per_minute:.1f} tasks/min, p95 {words.duration(status.run_ms_p95)}, "
         f"errors {errors}, {cost}"
     )
-    alerts = sorted(state.alerts.values(), key=lambda a: (a.severity.value, a.raised_at_ms))
+    alerts = open_alerts(state)
     if alerts:
         emit_table(
-            ("ALERT", "ABOUT", "WHAT", "SINCE"),
+            ("ALERT", "ABOUT", "WHAT", "SINCE", "ACK"),
             [
-                (a.severity.value, a.subject, _what(a), words.age(a.raised_at_ms, now_ms))
+                (
+                    a.severity.value,
+                    a.subject,
+                    _what(a),
+                    words.age(a.raised_at_ms, now_ms),
+                    a.acked_by or "-",
+                )
                 for a in alerts
             ],
             empty="",
