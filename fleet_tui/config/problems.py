@@ -14,6 +14,7 @@ from typing import NamedTuple
 from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.core.text.near import nearest
 from fleet_tui.core.text.redaction import starred as with_stars
+from fleet_tui.core.text.secret_shapes import BEGUN
 
 MAX_PROBLEMS = 100
 """Problems kept of one file; further ones are counted."""
@@ -36,7 +37,9 @@ _SECRET_VALUE = re.compile(
         (?:token|password|passphrase|secret|api_?key|private_?key)
         (?:["']\s*:\s*|\s*:\s+)["']?
         (?!\s|["']|secret:|\$\{) ) (?P<after>[^\s"',}\]]+)
-      | (?P<shape>\b(?:sk|ghp|gho|ghs|glpat|xox[abp]|AKIA)[-_A-Za-z0-9]{8,})
+      | (?P<shape>"""
+    + BEGUN
+    + r""")
       | (?P<opaque>[A-Za-z0-9+/=]{40,}) """
 )
 

@@ -3,7 +3,7 @@
 import pytest
 
 from fleet_tui.config.load import InvalidFleet, load_text
-from fleet_tui.config.problems import as_text
+from fleet_tui.config.problems import as_text, starred
 from tests.config.bad_files import agent, agents, only, problems_of
 from tests.support.secret_shapes import CANARY, TOKENS
 
@@ -71,6 +71,12 @@ def test_every_token_is_refused_and_starred(kind: str, settings: str) -> None:
     assert "secrets do not belong here" in said
     assert CANARY not in said
     assert "ASIAIO" not in said
+
+
+@pytest.mark.parametrize("begun", ["ghp_", "glpat-", "pypi-", "npm_", "xoxb-", "sk_live_", "AKIA"])
+def test_what_begins_as_a_token_does_is_starred_however_short(begun: str) -> None:
+    assert starred(f"  cmd: use {begun}a1B2c3D4 now") == f"  cmd: use {'*' * (len(begun) + 8)} now"
+    assert starred("  pool: skunkworks-eu1") == "  pool: skunkworks-eu1"
 
 
 @pytest.mark.parametrize(

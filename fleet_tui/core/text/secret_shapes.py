@@ -525,3 +525,10 @@ SHAPES: tuple[Shape, ...] = (
         "'kty'",
     ),
 )
+
+BEGUN = (
+    r"(?<![A-Za-z0-9])(?:sk[-_]|[rs]k_(?:live|test)_|gh[a-z]_|github_pat_|gl[a-z]{1,6}-|xox[a-z]-"
+    r"|xapp-|AKIA|ASIA|AIza|ya29\.|GOCSPX-|npm_|pypi-|whsec_|hf_|eyJ)[-_.A-Za-z0-9]{8,}"
+)
+"""What begins as some tokens do, however short: where no secret belongs, it may be the rest of one,
+and a line of a file may be cut. The letters' case is the reader's affair."""
