@@ -35,6 +35,7 @@ from fleet_tui.core.fleet import EMPTY_FLEET, FleetSpec, Prices, TaskClass
 from fleet_tui.core.ids import AgentName, PoolName, RunId, TaskId, split_run_id
 from fleet_tui.core.ledger import events as e
 from fleet_tui.core.modes import EngineMode
+from fleet_tui.core.tasks.commands import Verdict
 from fleet_tui.core.tasks.events import (
     AboutAttempt,
     AboutTask,
@@ -74,8 +75,8 @@ from fleet_tui.core.tasks.events import (
 from fleet_tui.core.tasks.evidence import Answer, LateWord, Usage
 from fleet_tui.core.tasks.model import CancelCause, TaskPhase, TaskSpec
 
-TAKES_WORK = frozenset({Health.UP, Health.DEGRADED})
-LOST = frozenset({Health.UNREACHABLE, Health.DOWN})
+TAKES_WORK = frozenset({Health.UP, Health.DEGRADED})  # not the engine's own word for it
+LOST = frozenset({Health.UNREACHABLE, Health.DOWN})  # nor here
 MINUTE_S = 60
 STARTS_KEPT = 4_096
 """Placements remembered for the budget of retries; no world makes as many in a minute."""
@@ -393,9 +394,9 @@ class Book:
                 work.verdict = verdict
                 if work.tries:
                     work.tries[-1].judged = True
-                if verdict != "ran":
+                if verdict != Verdict.RAN:
                     work.asked_ms = at_ms
-                work.cancelled = work.cancelled and verdict == "ran"
+                work.cancelled = work.cancelled and verdict == Verdict.RAN
             case TaskCancelRequested():
                 work.cancelled = True
             case TaskHeld() | TaskReleased():

@@ -9,6 +9,7 @@ from fleet_tui.core.fleet import TaskClass
 from fleet_tui.core.ids import AgentName, RunId, TaskId
 from fleet_tui.core.ledger.events import Event, Recorded
 from fleet_tui.core.ledger.fold import fold
+from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.state import EMPTY_STATE
 from fleet_tui.core.tasks.events import (
     AttemptCancelling,
@@ -81,7 +82,7 @@ def _acknowledged(world: World, checks: Checks) -> None:
     for job in world.scenario.jobs:
         ids = world.truth.tasks.get(job.key, set())
         refused = {call.refused for call in world.truth.calls if call.key == job.key}
-        if "key-conflict" in refused:
+        if RefusalCode.KEY_CONFLICT in refused:
             checks.broken("same-key-same-task", f"{job.key} is refused to the client it belongs to")
         if len(ids) > 1:
             checks.broken("same-key-same-task", f"{job.key} became {len(ids)} tasks")
@@ -368,7 +369,7 @@ def _given_up(world: World, checks: Checks) -> None:
         e = executions.get(run.id)
         if run.given_up_s is not None and e is not None:
             _fenced(world, checks, run, e)
-        if run.given_up_s is None or run.given_up_why.startswith("operator"):
+        if run.given_up_s is None or run.given_up_by_verdict:
             continue
         at_s = run.given_up_s
         if (

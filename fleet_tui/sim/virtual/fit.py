@@ -15,7 +15,7 @@ BACK_S = 90.0
 """In a world at peace whoever is well takes work again within this time: a host that was unfit is
 tried again each half minute, and a lost agent is believed after some probes."""
 
-_RESTS = frozenset({Health.RETIRED, Health.QUARANTINED})
+_RESTS = frozenset({Health.RETIRED, Health.QUARANTINED})  # not the engine's own word for it
 
 
 def fitness(world: World, checks: Checks) -> None:

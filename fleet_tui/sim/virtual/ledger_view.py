@@ -63,7 +63,7 @@ class Run(msgspec.Struct, kw_only=True):
     cancelled_by: int = 0
     """The epoch of the engine that was told to stop it; 0 for none."""
     given_up_s: float | None = None
-    given_up_why: str = ""
+    given_up_by_verdict: bool = False
     unwanted_s: float | None = None
     """Since when it is given up and its task goes on without it, or shall not be done."""
     ended_s: float | None = None
@@ -184,6 +184,9 @@ class LedgerView:
             case TaskResolved() as event:
                 task = self.tasks[event.task]
                 task.needs_operator, task.cancelled_s = False, None
+                last = self.runs.get(task.last or "")
+                if last is not None and last.given_up_s is None:
+                    last.given_up_by_verdict = True
             case TaskCancelRequested() as event:
                 task = self.tasks[event.task]
                 task.needs_operator, task.cancelled_s = False, now_s
@@ -259,7 +262,7 @@ class LedgerView:
                 self.tasks[self.runs[event.run].task].marked = True
             case AttemptGivenUp() as event:
                 run = self.runs[event.run]
-                run.given_up_s, run.given_up_why = now_s, event.reason
+                run.given_up_s = now_s
                 self._note_end(event, row.at_ms)
             case (
                 AttemptFinished() | AttemptDied() | AttemptNotStarted() | AttemptStopped() as event

@@ -43,6 +43,7 @@ from fleet_tui.core.tasks.events import (
     TaskRetrying,
     TaskSubmitted,
 )
+from fleet_tui.core.tasks.model import CancelCause
 from fleet_tui.sim.virtual.checks import Checks
 from fleet_tui.sim.virtual.people import People
 from fleet_tui.sim.virtual.scenario import Meddling
@@ -88,7 +89,7 @@ class Meddler:
                     self._perhaps(how.unknown, partial(self._unknown, run))
                 case AttemptGivenUp(run=run):
                     self._perhaps(max(how.unknown, OFTEN), partial(self._given_up, run))
-                case AttemptCancelling(run=run, cause=cause) if cause != "operator":
+                case AttemptCancelling(run=run, cause=cause) if cause is not CancelCause.OPERATOR:
                     self._perhaps(max(how.unknown, OFTEN), partial(self._stopping, run))
                 case TaskSubmitted(task=task) | TaskRetrying(task=task):
                     self._perhaps(how.waiting, partial(self._waiting, task))

@@ -33,7 +33,8 @@ _IF_CANCELLED = """\
 
 
 def _takes_work(health: Health) -> bool:
-    return health in (Health.UP, Health.DEGRADED, Health.SUSPECT, Health.DRAINING)
+    also = (Health.SUSPECT, Health.DRAINING)  # wrongly
+    return health is Health.UP or health is Health.DEGRADED or health in also
 
 
 def _always(*_: object) -> bool:

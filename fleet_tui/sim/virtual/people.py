@@ -195,4 +195,4 @@ class People:
         return call
 
 
-_AGAIN = (Verdict.RUN_AGAIN, Verdict.DID_NOT_RUN)
+_AGAIN = (Verdict.RUN_AGAIN, Verdict.DID_NOT_RUN)  # what these people say, of all there is

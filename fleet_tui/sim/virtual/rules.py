@@ -16,6 +16,7 @@ from fleet_tui.core.fleet import FleetSpec, OpenClawAgent, TaskClass
 from fleet_tui.core.ids import AgentName, RunId
 from fleet_tui.core.ledger import events as e
 from fleet_tui.core.modes import EngineMode
+from fleet_tui.core.tasks.commands import Verdict
 from fleet_tui.core.tasks.events import (
     AttemptCancelling,
     AttemptDied,
@@ -242,7 +243,7 @@ class Rules:
         verdict, work.verdict = work.verdict, ""
         wait_ms = event.not_before_ms - at_ms
         if verdict:
-            if verdict == "ran" or event.duplicate_possible != (verdict == "run-again"):
+            if verdict == Verdict.RAN or event.duplicate_possible != (verdict == Verdict.RUN_AGAIN):
                 self._broken("verdicts-are-obeyed", f"{work.id} is retried after {verdict}")
             if wait_ms > 0:
                 self._broken("waits", f"{work.id} waits {wait_ms} ms after a verdict")
@@ -277,7 +278,7 @@ class Rules:
     def _ended(self, event: TaskEnded, at_ms: int) -> None:
         work = self.book.works[event.task]
         verdict, work.verdict = work.verdict, ""
-        if (verdict == "ran") != (event.phase is TaskPhase.SUCCEEDED) and verdict:
+        if (verdict == Verdict.RAN) != (event.phase is TaskPhase.SUCCEEDED) and verdict:
             self._broken("verdicts-are-obeyed", f"{work.id} is {event.phase} after {verdict}")
         last = work.tries[-1] if work.tries else None
         match event.phase:

@@ -27,6 +27,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import msgspec
 
@@ -353,16 +354,26 @@ def _check_end(reply: WrapperReply) -> None:
         raise _Wrong("the output does not have the SHA-256 that it says")
 
 
-def cannot_work(reply: WrapperReply) -> tuple[str, str] | None:
-    """Why the host can hold no run, in our words and in those of its tools, which may be empty and
-    are not to be trusted; None if it can."""
+class Unfit(NamedTuple):
+    """Why a host can hold no run."""
+
+    cause: str
+    """In our words."""
+    said: str = ""
+    """In those of its tools: may be empty, and is not to be trusted."""
+    may_pass: bool = False
+    """Whether it may only be busy."""
+
+
+def cannot_work(reply: WrapperReply) -> Unfit | None:
+    """Why the host can hold no run; None if it can."""
     tools = [said for code, said in reply.cannot if code == "tool"]
     if tools:
-        return f"its host has no {', '.join(tools)}", ""
+        return Unfit(f"its host has no {', '.join(tools)}")
     for code, said in reply.cannot:
-        return CANNOT[code], said
-    if reply.state == ("refused", "no-run-dir"):
-        return CANNOT["use"], ""
+        return Unfit(CANNOT[code], said, may_pass=code == "background")
+    if reply.state == ("refused", "no-run-dir"):  # as the script says it
+        return Unfit(CANNOT["use"])
     return None
 
 

@@ -13,7 +13,7 @@ from fleet_tui.core.fleet import CommandAgent, LocalAgent
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.tasks.evidence import LostReason, Unknown
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
-from fleet_tui.wire.programs.answers import CANNOT, WrapperReply, cannot_work, no_program
+from fleet_tui.wire.programs.answers import Unfit, WrapperReply, cannot_work, no_program
 from fleet_tui.wire.programs.wrapper import RunWrapper, told_full
 from fleet_tui.wire.shell import ChannelFailure, Shell
 from fleet_tui.wire.words import words_of
@@ -67,7 +67,7 @@ class Fitness:
         self._tried_on: Shell | None = None
         self._try_at_s = 0.0
         self._doubts_background = False
-        self._unfit: tuple[str, str] | None = None
+        self._unfit: Unfit | None = None
         """Why the host can hold no run, as far as is known."""
         self.runs_ours: bool | None = None
         """Whether the host ran what the last probe sent; None where no answer came."""
@@ -85,7 +85,7 @@ class Fitness:
         """Why the host can hold no run; None if it can, as far as is known."""
         if self._unfit is None:
             return None
-        cause, said = self._unfit
+        cause, said, _ = self._unfit
         detail = words_of(f"{self._spec.run_dir}: {said}") if said else NOTHING_SAID
         return ProbeFailure(
             agent=self._agent,
@@ -131,7 +131,7 @@ class Fitness:
         if not due and not found.cannot:
             return
         unfit = cannot_work(found)
-        slow = unfit is not None and unfit[0] == CANNOT["background"]
+        slow = unfit is not None and unfit.may_pass
         if slow and not self._doubts_background:
             # It may only be busy. Believed when it is found twice.
             self._doubts_background, self._tried_on = True, None
