@@ -7,8 +7,9 @@ import pytest
 
 from fleet_tui.console.shell.app import FleetApp
 from fleet_tui.console.shell.places import Place
-from fleet_tui.console.views.alerts.screen import subject_place
-from fleet_tui.core.ids import Epoch, Seq, TaskId
+from fleet_tui.console.views.alerts.screen import alert_place
+from fleet_tui.core.alerting.model import Alert, Severity
+from fleet_tui.core.ids import AlertId, Epoch, Seq, TaskId
 from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.ledger.state import Totals
 from fleet_tui.core.logs import Level, LogLine, LogQuery
@@ -188,6 +189,7 @@ async def test_a_review_that_goes_back_asks_again() -> None:
 
 def test_an_alert_about_an_old_task_leads_to_it() -> None:
     view = FakeFeed().view()
-    assert subject_place("t-1", view) == Place("task", "t-1")
+    about = Alert(id=AlertId("of-tomorrow:t-1"), severity=Severity.WARN, subject="t-1", text="is")
+    assert alert_place(about, view) == Place("task", "t-1")
     none = msgspec.structs.replace(view.state, totals=Totals())
-    assert subject_place("t-1", msgspec.structs.replace(view, state=none)) is None
+    assert alert_place(about, msgspec.structs.replace(view, state=none)) is None

@@ -10,7 +10,8 @@ from fleet_tui.cli.selecting import passing
 from fleet_tui.console.shell.app import FleetApp
 from fleet_tui.console.shell.messages import Loudness
 from fleet_tui.console.shell.places import Place
-from fleet_tui.console.views.alerts.screen import subject_place
+from fleet_tui.console.views.alerts.screen import AlertsListPane, alert_place
+from fleet_tui.console.views.help.messages import MessagesPane
 from fleet_tui.console.views.routing.pane import RoutingPane
 from fleet_tui.console.views.routing.screen import RoutesPane
 from fleet_tui.console.views.routing.why_screen import split_subject
@@ -19,8 +20,9 @@ from fleet_tui.console.widgets.fleet_table import FleetTable
 from fleet_tui.console.widgets.section_view import SectionView
 from fleet_tui.core.agents.breaker import Breaker
 from fleet_tui.core.agents.events import AgentTripped
-from fleet_tui.core.alerting.model import Alert
-from fleet_tui.core.ids import Epoch, Seq, TaskId
+from fleet_tui.core.alerting.model import Alert, Severity
+from fleet_tui.core.alerting.rules import AlertRule, agent_of, alert_id
+from fleet_tui.core.ids import AlertId, Epoch, Seq, TaskId
 from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.tasks.events import TaskEnded
 from fleet_tui.core.tasks.model import TaskPhase
@@ -359,12 +361,65 @@ async def test_alerts_that_are_over_stand_below_the_open_ones() -> None:
 
 def test_every_subject_of_an_alert_leads_somewhere() -> None:
     view = FakeFeed().view()
-    assert subject_place("agent-14", view) == Place("agent", "agent-14")
-    assert subject_place("t-48100", view) == Place("task", "t-48100")
-    assert subject_place("gpu", view) == Place("agents", query="pool:gpu")
-    assert subject_place("dead letters", view) == Place("dead")
-    assert subject_place("weather", view) is None
-    assert isinstance(next(iter(seeded_alerts().values())), Alert)
+
+    def leads(rule: AlertRule | str, subject: str) -> Place | None:
+        found = Alert(id=AlertId(f"{rule}:x"), severity=Severity.CRIT, subject=subject, text="is")
+        return alert_place(found, view)
+
+    assert leads(AlertRule.AGENT_DOWN, "agent-14") == Place("agent", "agent-14")
+    assert leads(AlertRule.AGENT_DOWN, "agent-99") is None
+    assert leads(AlertRule.POOL_EMPTY, "agent-14") == Place("agents", query="pool:agent-14")
+    assert leads(AlertRule.DEAD_LETTERS, "dead letters") == Place("dead")
+    assert leads(AlertRule.HELD, "agent-14") == Place("tasks", query="state:waiting or state:held")
+    assert leads(AlertRule.ENGINE_HOLD, "agent-14") is None
+    by_name = {name: leads("of-tomorrow", name) for name in ("agent-14", "t-48100", "gpu", "queue")}
+    assert by_name == {
+        "agent-14": Place("agent", "agent-14"),
+        "t-48100": Place("task", "t-48100"),
+        "gpu": Place("agents", query="pool:gpu"),
+        "queue": None,
+    }
+
+
+def test_an_agent_is_no_subject_of_an_alert_that_is_about_none() -> None:
+    """One may be called ``queue``; what is done to a selected alert must not be done to it."""
+    about_queue = Alert(
+        id=alert_id(AlertRule.HELD, "tasks"), severity=Severity.WARN, subject="queue", text="waits"
+    )
+    assert agent_of(about_queue) is None
+    of_agents = [agent_of(alert) for alert in seeded_alerts().values()]
+    assert agent_name(14) in of_agents
+
+
+async def test_an_alert_is_as_loud_as_a_line_of_that_level() -> None:
+    app = console()
+    async with running(app) as pilot:
+        await press(pilot, "7")
+        pane = app.screen.query_one(AlertsListPane)
+        for query, found in (("level>=warn", 3), ("level>warn", 1), ("level:crit", 1)):
+            assert pane.set_filter(query) is None
+            assert len(pane.shown_records) == found, query
+    order = sorted(Severity, key=lambda severity: severity.order)
+    assert [severity.level for severity in order] == sorted(
+        {severity.level for severity in Severity}, reverse=True
+    )
+
+
+async def test_a_message_is_as_loud_as_a_line_of_that_level() -> None:
+    app = console()
+    async with running(app) as pilot:
+        for loudness in Loudness:
+            app.tell(f"told as {loudness}", loudness)
+        await press(pilot, "at")
+        await until(pilot, lambda: bool(app.screen.query(MessagesPane)))
+        pane = app.screen.query_one(MessagesPane)
+        for query, found in (
+            ("level>=warn told", 2),
+            ("level:warn", 1),
+            ("level<warn told", 1),
+        ):
+            assert pane.set_filter(query) is None
+            assert len(pane.shown_records) == found, query
 
 
 async def test_messages_are_kept_and_lead_back() -> None:

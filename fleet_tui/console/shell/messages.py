@@ -1,12 +1,13 @@
 """What the parts of the console tell each other, as small values."""
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 import msgspec
 from textual.message import Message
 
 from fleet_tui.console.shell.places import Place
+from fleet_tui.core.logs import Level
 
 MAX_NOTICES = 500
 """Toasts vanish; this many are kept for ``:messages``."""
@@ -18,6 +19,19 @@ class Loudness(StrEnum):
     INFORMATION = "information"
     WARNING = "warning"
     ERROR = "error"
+
+    @property
+    def level(self) -> Level:
+        """As the level of a line."""
+        match self:
+            case Loudness.INFORMATION:
+                return Level.INFO
+            case Loudness.WARNING:
+                return Level.WARN
+            case Loudness.ERROR:
+                return Level.ERROR
+            case _:
+                assert_never(self)
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,12 +1,14 @@
 """An alert in the ledger."""
 
 from enum import StrEnum
+from typing import assert_never
 
 import msgspec
 
 from fleet_tui.core.ids import (
     AlertId,
 )
+from fleet_tui.core.logs import Level
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 
 MAX_CLOSED_ALERTS = 200
@@ -24,6 +26,19 @@ class Severity(StrEnum):
     def order(self) -> int:
         """Where it stands in a list."""
         return list(Severity).index(self)
+
+    @property
+    def level(self) -> Level:
+        """As the level of a line, for filters that compare and for the ledger's story."""
+        match self:
+            case Severity.CRIT:
+                return Level.ERROR
+            case Severity.WARN:
+                return Level.WARN
+            case Severity.INFO:
+                return Level.INFO
+            case _:
+                assert_never(self)
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,7 +3,6 @@
 from typing import assert_never
 
 from fleet_tui.core.alerting.events import AlertAcked, AlertEvent, AlertRaised, AlertResolved
-from fleet_tui.core.alerting.model import Severity
 from fleet_tui.core.ledger.sentence import Sentence
 from fleet_tui.core.logs import Level
 
@@ -12,8 +11,7 @@ def alert_sentence(event: AlertEvent) -> Sentence:
     """A fact about an alert in words."""
     match event:
         case AlertRaised():
-            level = Level.ERROR if event.severity is Severity.CRIT else Level.WARN
-            return Sentence(level=level, text=f"alert: {event.subject} {event.text}")
+            return Sentence(level=event.severity.level, text=f"alert: {event.subject} {event.text}")
         case AlertResolved(alert=alert):
             return Sentence(level=Level.INFO, text=f"alert over: {alert}")
         case AlertAcked(alert=alert, by=by):

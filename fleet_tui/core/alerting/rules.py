@@ -4,7 +4,8 @@ from enum import StrEnum
 from typing import assert_never
 
 from fleet_tui.core.agents.model import Health
-from fleet_tui.core.ids import AlertId
+from fleet_tui.core.alerting.model import Alert
+from fleet_tui.core.ids import AgentName, AlertId
 
 
 class AlertRule(StrEnum):
@@ -95,3 +96,10 @@ def rule_of(alert: AlertId) -> AlertRule | None:
         return AlertRule(alert.partition(":")[0])
     except ValueError:
         return None
+
+
+def agent_of(alert: Alert) -> AgentName | None:
+    """The agent that an alert is about; None where its rule is about none, whatever the alert calls
+    its subject: an agent may be called ``queue``. Of a rule of another release it may be one."""
+    rule = rule_of(alert.id)
+    return None if rule is not None and rule.of_agent is None else AgentName(alert.subject)

@@ -17,6 +17,7 @@ from typing import Literal, TypeVar, assert_never
 
 import msgspec
 
+from fleet_tui.core.alerting.model import Severity
 from fleet_tui.core.logs import Level
 from fleet_tui.core.text.quantities import instant_ms, number, span_ms
 from fleet_tui.core.text.regex import BoundedRegex, RegexProblem, compile_bounded
@@ -33,8 +34,13 @@ DURATION_KEYS = frozenset({"p95", "wait", "age"})
 MONEY_KEYS = frozenset({"cost"})
 """Keys whose values are microusd: a number without a unit means dollars."""
 
-RANKS: dict[str, dict[str, float]] = {"level": {level.name.lower(): level for level in Level}}
-"""Words that have an order, by key."""
+RANKS: dict[str, dict[str, float]] = {
+    "level": {
+        **{severity.value: severity.level for severity in Severity},
+        **{level.name.lower(): level for level in Level},
+    }
+}
+"""Words that have an order, by key: those of lines, events and alerts have one together."""
 
 Value = str | float | tuple[str, ...] | frozenset[str] | None
 """What a thing answers for a key: a word, a number, several words, or nothing."""

@@ -9,7 +9,8 @@ from fleet_tui.console.views.alerts import rows
 from fleet_tui.console.views.table import TablePane
 from fleet_tui.console.widgets.fleet_table import Column, Row
 from fleet_tui.core.alerting.model import Alert, Severity
-from fleet_tui.core.ids import AgentName
+from fleet_tui.core.alerting.rules import agent_of
+from fleet_tui.core.logs import Level
 from fleet_tui.core.text import words
 from fleet_tui.core.text.filters import Value
 from fleet_tui.feed.feed import View
@@ -70,9 +71,13 @@ class AlertsPane(TablePane[Alert]):
             case _:  # a key that only other lists answer
                 return None
 
+    def sort_value(self, record: Alert, key: str) -> Value:
+        """The loudest first, and all others as a filter compares."""
+        return float(record.severity.order) if key == "severity" else self.value(record, key)
+
     def is_problem(self, record: Alert) -> bool:
         """Loud and nobody has it in hand."""
-        return record.severity is not Severity.INFO and record.acked_by is None
+        return record.severity.level >= Level.WARN and record.acked_by is None
 
     def titles(self) -> Sequence[Cell]:
         """``Alerts - 3 open``."""
@@ -89,7 +94,7 @@ class AlertsPane(TablePane[Alert]):
         known = self.view.state.agents if self.view is not None else {}
         return Selection(
             alerts=tuple(alert.id for alert in chosen),
-            agents=tuple(AgentName(a.subject) for a in chosen if a.subject in known),
+            agents=tuple(name for a in chosen if (name := agent_of(a)) in known),
             text="\n".join(line_text(self.cells(alert).values()) for alert in chosen),
         )
 

@@ -1,7 +1,7 @@
 """Alerts: what wants an operator's eyes now, then what was over not long ago."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, assert_never
 
 from textual import on
 from textual.app import ComposeResult
@@ -13,6 +13,7 @@ from fleet_tui.console.views.alerts import rows
 from fleet_tui.console.views.alerts.pane import AllAlertsPane
 from fleet_tui.console.widgets.fleet_table import FleetTable
 from fleet_tui.core.alerting.model import Alert
+from fleet_tui.core.alerting.rules import AlertRule, rule_of
 from fleet_tui.core.ids import AgentName
 from fleet_tui.feed.feed import View
 
@@ -50,28 +51,53 @@ class AlertsListPane(AllAlertsPane):
         return [*cells, Cell(f", {over} over", Tone.DIM)] if over else cells
 
 
-_OF_THE_FLEET = {
-    "dead letters": Place("dead"),
-    "tasks": Place("tasks", query="state:needs-operator"),
-    "runs": Place("tasks", query="state:unknown"),
-    "queue": Place("tasks", query="state:waiting or state:held"),
-}
-"""Subjects of conditions that belong to no agent, pool or task."""
+def alert_place(alert: Alert, view: View) -> Place | None:
+    """Where to read about what raised an alert; pools lead to their agents. None for what has no
+    page: the band on every screen says it."""
+    rule = rule_of(alert.id)
+    match rule:
+        case (
+            AlertRule.AGENT_UNREACHABLE
+            | AlertRule.AGENT_DOWN
+            | AlertRule.AGENT_QUARANTINED
+            | AlertRule.AGENT_DEGRADED
+            | AlertRule.AGENT_STARTING
+            | AlertRule.AGENT_FAILING
+        ):
+            is_known = AgentName(alert.subject) in view.state.agents
+            return Place("agent", alert.subject) if is_known else None
+        case AlertRule.FAILOVER_BRAKED | AlertRule.POOL_EMPTY:
+            return Place("agents", query=f"pool:{alert.subject}")
+        case AlertRule.DEAD_LETTERS:
+            return Place("dead")
+        case AlertRule.NEEDS_OPERATOR:
+            return Place("tasks", query="state:needs-operator")
+        case AlertRule.UNKNOWN_RUNS:
+            return Place("tasks", query="state:unknown")
+        case AlertRule.HELD | AlertRule.RETRY_BUDGET | AlertRule.LONG_WAIT:
+            return Place("tasks", query="state:waiting or state:held")
+        case (
+            AlertRule.ENGINE_HOLD
+            | AlertRule.ENGINE_TROUBLE
+            | AlertRule.FLEET_FILE
+            | AlertRule.MODEL_OUTAGE
+        ):
+            return None
+        case None:
+            return _place_called(alert.subject, view)
+        case _:
+            assert_never(rule)
 
 
-def subject_place(subject: str, view: View) -> Place | None:
-    """Where to read about the subject of an alert; pools lead to their agents."""
+def _place_called(subject: str, view: View) -> Place | None:
+    """Where to read about what an alert of another release names."""
     state = view.state
-    if subject in _OF_THE_FLEET:
-        return _OF_THE_FLEET[subject]
     if AgentName(subject) in state.agents:
         return Place("agent", subject)
-    if state.find_task(subject) is not None:
+    if state.find_task(subject) is not None or state.may_have_had(subject):
         return Place("task", subject)
     if subject in state.fleet.pools:
         return Place("agents", query=f"pool:{subject}")
-    if state.may_have_had(subject):
-        return Place("task", subject)
     return None
 
 
@@ -92,6 +118,6 @@ class AlertsScreen(FleetScreen):
         found = next((alert for alert in records if alert.id == event.row_id), None)
         view = self.shown
         if found is not None and view is not None:
-            place = subject_place(found.subject, view)
+            place = alert_place(found, view)
             if place is not None:
                 self.console.go(place)

@@ -7,20 +7,16 @@ from textual import on
 from textual.app import ComposeResult
 
 from fleet_tui.console.actions.selection import Scope, Selection
-from fleet_tui.console.shell.messages import Loudness, Notice
+from fleet_tui.console.shell.messages import Notice
 from fleet_tui.console.shell.screen import FleetScreen
 from fleet_tui.console.text.cells import Cell, Line, Tone
+from fleet_tui.console.text.looks import level_tone
 from fleet_tui.console.views.table import TablePane
 from fleet_tui.console.widgets.fleet_table import Column, FleetTable
+from fleet_tui.core.logs import Level
 from fleet_tui.core.text import words
 from fleet_tui.core.text.filters import Value
 from fleet_tui.feed.feed import View
-
-_TONES = {
-    Loudness.INFORMATION: Tone.PLAIN,
-    Loudness.WARNING: Tone.WARN,
-    Loudness.ERROR: Tone.ERROR,
-}
 
 Numbered = tuple[int, Notice]
 
@@ -52,7 +48,7 @@ class MessagesPane(TablePane[Numbered]):
         notice = record[1]
         return {
             "at": Cell(words.clock(notice.at_ms, self.console.utc_offset_minutes), Tone.DIM),
-            "text": Cell(notice.text, _TONES[notice.loudness]),
+            "text": Cell(notice.text, level_tone(notice.loudness.level)),
             "opens": Cell(notice.opens.view if notice.opens is not None else "-", Tone.DIM),
         }
 
@@ -60,7 +56,7 @@ class MessagesPane(TablePane[Numbered]):
         """``level``, and the columns."""
         match key:
             case "level":
-                return record[1].loudness.value
+                return record[1].loudness.level.name.lower()
             case "at":
                 return float(record[1].at_ms)
             case "text":
@@ -70,7 +66,7 @@ class MessagesPane(TablePane[Numbered]):
 
     def is_problem(self, record: Numbered) -> bool:
         """Warnings and errors."""
-        return record[1].loudness is not Loudness.INFORMATION
+        return record[1].loudness.level >= Level.WARN
 
     def titles(self) -> Line:
         """``Messages - 12``."""
