@@ -98,17 +98,6 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
         return Backoff(self.backoff_base_ms, self.backoff_cap_ms, self.factor)
 
 
-FAILURE_KINDS = (
-    "agent-error",
-    "command-missing",
-    "command-not-executable",
-    "model-error",
-    "text-lost",
-    "timeout",
-)
-"""What can be wrong with a run that ended, beside ``exit-N`` and ``signal-N`` of programs."""
-
-
 class RetryBudget(msgspec.Struct, frozen=True, kw_only=True):
     """How many retries the whole fleet may start in a minute, so that retries never become the
     load: a share of the first starts of the last minute, but always at least a floor."""

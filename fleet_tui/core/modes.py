@@ -36,7 +36,13 @@ class EngineMode(StrEnum):
     @property
     def takes_commands(self) -> bool:
         """Whether what an operator asks for can be stored."""
-        return self in (EngineMode.NORMAL, EngineMode.HOLD)
+        match self:
+            case EngineMode.NORMAL | EngineMode.HOLD:
+                return True
+            case EngineMode.READ_ONLY | EngineMode.RECOVERY:
+                return False
+            case _:
+                assert_never(self)
 
     @property
     def label(self) -> str:
@@ -116,6 +122,10 @@ class TroubleRow(msgspec.Struct, frozen=True, kw_only=True):
     advice: str
     """What an operator can do, as the end of a sentence. True for every program that meets it."""
     healing: Healing
+    lacks_room: bool = False
+    """Whether there is no room: some is kept back for that."""
+    may_be_damage: bool = False
+    """Whether the whole ledger is read, for whether it is damaged; no other can damage one."""
 
     @property
     def way_out(self) -> str:
@@ -126,8 +136,22 @@ class TroubleRow(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.advice}; the engine goes on by itself within {within}"
 
 
-def _waits(words: str, advice: str, healing: Healing = Healing.TRY_AGAIN) -> TroubleRow:
-    return TroubleRow(mode=EngineMode.READ_ONLY, words=words, advice=advice, healing=healing)
+def _waits(
+    words: str,
+    advice: str,
+    healing: Healing = Healing.TRY_AGAIN,
+    *,
+    lacks_room: bool = False,
+    may_be_damage: bool = False,
+) -> TroubleRow:
+    return TroubleRow(
+        mode=EngineMode.READ_ONLY,
+        words=words,
+        advice=advice,
+        healing=healing,
+        lacks_room=lacks_room,
+        may_be_damage=may_be_damage,
+    )
 
 
 def _works(words: str, advice: str) -> TroubleRow:
@@ -135,9 +159,11 @@ def _works(words: str, advice: str) -> TroubleRow:
 
 
 TROUBLES: Final[dict[Trouble, TroubleRow]] = {
-    Trouble.DISK_FULL: _waits("the disk is full", "make room on the disk"),
+    Trouble.DISK_FULL: _waits("the disk is full", "make room on the disk", lacks_room=True),
     Trouble.QUOTA_USED_UP: _waits(
-        "the disk quota of the engine's user is used up", "make room, or have the quota raised"
+        "the disk quota of the engine's user is used up",
+        "make room, or have the quota raised",
+        lacks_room=True,
     ),
     Trouble.FILE_TOO_LARGE: _waits(
         "a file may not grow any more (RLIMIT_FSIZE)",
@@ -158,6 +184,7 @@ TROUBLES: Final[dict[Trouble, TroubleRow]] = {
         "the disk reports errors",
         "read the system's log (dmesg) about the disk, and copy the state directory elsewhere",
         Healing.OPEN_AGAIN,
+        may_be_damage=True,
     ),
     Trouble.READ_ONLY_FILE_SYSTEM: _waits(
         "the file system is read-only",
@@ -192,11 +219,13 @@ TROUBLES: Final[dict[Trouble, TroubleRow]] = {
         words="the journal is damaged",
         advice=EngineMode.RECOVERY.way_out,
         healing=Healing.OPERATOR,
+        may_be_damage=True,
     ),
     Trouble.UNCLEAR: _waits(
         "the journal cannot be used now, and nothing says that it is damaged",
         "`fleet-tui doctor` and engine.log in the state directory say more",
         Healing.OPEN_AGAIN,
+        may_be_damage=True,
     ),
 }
 """For each trouble: mode, words, advice, healing. Only DAMAGED, which needs proof, may end in

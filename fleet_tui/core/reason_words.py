@@ -71,6 +71,62 @@ class NotStartedCode(StrEnum):
             case _:
                 assert_never(self)
 
+    @property
+    def is_of_agent(self) -> bool:
+        """Whether it is the doing of the agent or its host, as far as the task may run at all."""
+        match self:
+            case (
+                NotStartedCode.FENCED
+                | NotStartedCode.CANCELLED_FIRST
+                | NotStartedCode.STALE_EPOCH
+                | NotStartedCode.ENGINE_REPLACED
+                | NotStartedCode.REFUSED
+            ):
+                return False
+            case (
+                NotStartedCode.BAD_ID
+                | NotStartedCode.SHORT
+                | NotStartedCode.DAMAGED
+                | NotStartedCode.NO_RUN_DIR
+                | NotStartedCode.RUN_DIR_NOT_WRITABLE
+                | NotStartedCode.RUN_DIR_BEGAN_ANEW
+                | NotStartedCode.NO_HARD_LINKS
+                | NotStartedCode.SECRETS_TOO_LARGE
+                | NotStartedCode.PAYLOAD_TOO_LARGE
+                | NotStartedCode.PAYLOAD_NOT_TEXT
+            ):
+                return True
+            case _:
+                assert_never(self)
+
+    @property
+    def is_noticed_here(self) -> bool:
+        """Whether this side found it out, and what is said with it are its own words."""
+        match self:
+            case (
+                NotStartedCode.FENCED
+                | NotStartedCode.STALE_EPOCH
+                | NotStartedCode.ENGINE_REPLACED
+                | NotStartedCode.PAYLOAD_TOO_LARGE
+                | NotStartedCode.PAYLOAD_NOT_TEXT
+            ):
+                return True
+            case (
+                NotStartedCode.REFUSED
+                | NotStartedCode.CANCELLED_FIRST
+                | NotStartedCode.BAD_ID
+                | NotStartedCode.SHORT
+                | NotStartedCode.DAMAGED
+                | NotStartedCode.NO_RUN_DIR
+                | NotStartedCode.RUN_DIR_NOT_WRITABLE
+                | NotStartedCode.RUN_DIR_BEGAN_ANEW
+                | NotStartedCode.NO_HARD_LINKS
+                | NotStartedCode.SECRETS_TOO_LARGE
+            ):
+                return False
+            case _:
+                assert_never(self)
+
 
 class DiedCode(StrEnum):
     """Why a run is gone without a result."""
@@ -118,6 +174,10 @@ class FailedCode(StrEnum):
                 return "its agent failed"
             case _:
                 assert_never(self)
+
+
+FAILURE_KINDS = tuple(sorted(code.value for code in FailedCode))
+"""What can be wrong with a run that ended, beside ``exit-N`` and ``signal-N`` of programs."""
 
 
 def failure_words(kind: FailureKind) -> str:

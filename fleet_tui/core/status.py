@@ -83,7 +83,7 @@ def summarize(
     queue = (work or OpenWork()).follow(state.open_tasks)
     since = now_ms - RATE_WINDOW_MS
     ended = [t for t in state.ended_tasks() if t.ended_at_ms is not None and t.ended_at_ms >= since]
-    failed = sum(t.phase in (TaskPhase.FAILED, TaskPhase.EXPIRED) for t in ended)
+    failed = sum(t.phase.has_failed for t in ended)
     judged = failed + sum(t.phase is TaskPhase.SUCCEEDED for t in ended)
     canaries = [c for a in state.agents.values() for c in a.canaries_since(since)]
     starts = [t.submitted_at_ms for t in state.ended_tasks()] + [c.since_ms for c in canaries]

@@ -28,7 +28,7 @@ from fleet_tui.core.ledger.events import Event, Recorded
 from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Accepted, Refused, Reply
 from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.modes import EngineMode, ModeNow, Trouble
+from fleet_tui.core.modes import TROUBLES, EngineMode, ModeNow, Trouble
 from fleet_tui.core.plans import Impact
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.step import (
@@ -323,7 +323,7 @@ class Engine:
         was = self._unstored.mode
         if self.state.engine.mode.mode is EngineMode.HOLD:
             return [EngineTroubled(trouble=was.trouble or Trouble.UNCLEAR)]
-        if was.trouble in (Trouble.DISK_FULL, Trouble.QUOTA_USED_UP):
+        if was.trouble is not None and TROUBLES[was.trouble].lacks_room:
             why = "the disk has room again"
         else:
             since_ms = max(self._clock.now_ms() - was.since_ms, 0)

@@ -46,9 +46,6 @@ ROOM_EVERY_S = 2.0
 MAX_WAIT_S = 60.0
 """A ledger that fails each time it is opened is tried again this often at the least."""
 
-_WORTH_READING = frozenset({Trouble.UNCLEAR, Trouble.DAMAGED, Trouble.DISK_ERROR})
-"""After these the whole ledger is read, for whether it is damaged; no other can damage one."""
-
 
 def mode_for(directory: Path, error: JournalError, now_ms: int) -> ModeNow:
     """The mode that an unusable ledger puts an engine in. Blocks: it may read the whole ledger.
@@ -59,7 +56,7 @@ def mode_for(directory: Path, error: JournalError, now_ms: int) -> ModeNow:
         error.trouble if isinstance(error, JournalFailed | JournalUnavailable) else Trouble.DAMAGED
     )
     reason = error.message
-    if trouble in _WORTH_READING:
+    if TROUBLES[trouble].may_be_damage:
         try:
             checked = verify(directory)
         except (JournalFailed, OSError) as refused:

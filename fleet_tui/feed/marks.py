@@ -12,7 +12,6 @@ from fleet_tui.core.engine.events import (
 from fleet_tui.core.ledger import events as e
 from fleet_tui.core.notes.events import NoteAdded
 from fleet_tui.core.tasks.events import TaskEnded, TaskNeedsOperator
-from fleet_tui.core.tasks.model import TaskPhase
 
 
 class Mark(StrEnum):
@@ -36,7 +35,9 @@ def mark_of(event: e.Event) -> Mark | None:
             return Mark.HEALTH
         case AlertRaised(severity=Severity.CRIT):
             return Mark.ALERT
-        case TaskEnded(phase=TaskPhase.FAILED | TaskPhase.EXPIRED) | TaskNeedsOperator():
+        case TaskEnded(phase=phase) if phase.has_failed:
+            return Mark.FAILED
+        case TaskNeedsOperator():
             return Mark.FAILED
         case NoteAdded():
             return Mark.NOTE

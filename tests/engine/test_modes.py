@@ -34,7 +34,6 @@ from fleet_tui.engine import engine as engine_module
 from fleet_tui.engine.engine import Engine
 from fleet_tui.engine.faults import MAX_FAULTS, WINDOW_MS, Faults
 from fleet_tui.journal.errors import JournalFailed, JournalFull, JournalUnavailable
-from fleet_tui.journal.upkeep.ballast import NO_ROOM
 from tests.engine.rig import DEADLINE_S, Rig, all_up, only_task, running
 from tests.support.fleets import agent, fleet, work
 from tests.support.memory import FakeHost
@@ -62,7 +61,7 @@ class FullDisk:
         told = [e.mode for e in events if isinstance(e, EngineModeChanged)]
         if not self.full:
             return await self._append(events, at_ms)
-        if self.trouble not in NO_ROOM:
+        if not TROUBLES[self.trouble].lacks_room:
             self.refused += 1
             raise JournalUnavailable(self.trouble)
         if told != [EngineMode.READ_ONLY]:
@@ -169,7 +168,7 @@ async def test_while_nothing_can_be_stored_nothing_is_taken_and_nothing_is_forgo
         state = await rig.until(lambda s: bool(s.closed_tasks))
         assert only_task(state).phase is TaskPhase.SUCCEEDED
         assert rig.engine.mode.mode is EngineMode.NORMAL
-        room_kept = [EngineMode.READ_ONLY] if trouble in NO_ROOM else []
+        room_kept = [EngineMode.READ_ONLY] if TROUBLES[trouble].lacks_room else []
         assert modes(rig) == [*room_kept, EngineMode.NORMAL]
         assert len(host.started) == 1, "nothing was started again"
         assert isinstance(await rig.submit(2, work()), Accepted)

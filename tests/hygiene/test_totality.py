@@ -51,6 +51,53 @@ def keyed_by_texts(table: ast.Dict) -> str | None:
     return None
 
 
+def members_in(node: ast.AST) -> dict[str, set[str]]:
+    """The members that a collection lists, by their enum."""
+    found: dict[str, set[str]] = {}
+    for each in node.elts if isinstance(node, ast.Set | ast.Tuple | ast.List) else ():
+        if isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name):
+            name = each.value.id
+            if name in vocabularies() and each.attr in vocabularies()[name].__members__:
+                found.setdefault(name, set()).add(each.attr)
+    return found
+
+
+def choices(source: Source) -> Iterator[ast.expr]:
+    """What a module compares with ``in``, and the collections that it names for that."""
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.NotIn):
+            yield node.comparators[0]
+    for statement in source.tree.body:
+        if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
+            yield statement.value
+            yield from (node for node in ast.walk(statement.value) if isinstance(node, ast.Set))
+
+
+def half_choices(source: Source) -> Iterator[str]:
+    """Several members that are told from the others, of which nobody hears that they are more now:
+    a ``match`` of all tells, or there is a reason not to need one."""
+    comments = commented(source.text)
+    for node in choices(source):
+        for name, members in members_in(node).items():
+            is_whole = members == vocabularies()[name].__members__.keys()
+            if len(members) > 1 and not is_whole and not {node.lineno, node.end_lineno} & comments:
+                yield f"{source.at(node)} {name}: {', '.join(sorted(members))}"
+
+
+def spelt_decisions(source: Source) -> Iterator[str]:
+    """Comparisons with the text of a word of several parts, which no checker follows. Words of one
+    part mean many things: those of protocols, of ssh_config, of JSON."""
+    comments = commented(source.text)
+    texts = {word.value for kind in vocabularies().values() for word in kind}
+    compared = (node for node in ast.walk(source.tree) if isinstance(node, ast.Compare))
+    for node in (node for node in compared if node.lineno not in comments):
+        for side in (node.left, *node.comparators):
+            for each in getattr(side, "elts", [side]):
+                text = each.value if isinstance(each, ast.Constant) else None
+                if isinstance(text, str) and "-" in text and text in texts:
+                    yield f"{source.at(node)} {text}"
+
+
 def faults(source: Source) -> Iterator[str]:
     """The tables of a module that leave words out without a reason, or spell them by hand."""
     comments = commented(source.text)
@@ -82,3 +129,29 @@ def test_a_table_with_a_hole_is_found() -> None:
     spelt = 'TONES = {"error": 1, "note": 2}'
     assert told(spelt) == ["x.py:1 keyed by the texts of ProblemSeverity"]
     assert told(spelt.replace("note", "other")) == []
+
+
+def test_every_choice_of_several_words_hears_of_new_ones_or_says_why() -> None:
+    found = [choice for source in modules(PACKAGE) for choice in half_choices(source)]
+    assert found == []
+
+
+def test_a_choice_that_hears_of_nothing_is_found() -> None:
+    def told(text: str) -> list[str]:
+        return list(half_choices(Source("x.py", text, ast.parse(text))))
+
+    asked = "def f(level):\n    return level in (Level.WARN, Level.ERROR)\n"
+    assert told(asked) == ["x.py:2 Level: ERROR, WARN"]
+    assert told(asked.replace(")\n", ")  # the others are no trouble\n")) == []
+    assert told(asked.replace("Level.WARN, ", "")) == []
+    kept = "LOUD = frozenset({Level.WARN, Level.ERROR})\n"
+    assert told(kept) == ["x.py:1 Level: ERROR, WARN"]
+    assert told(kept.replace("WARN, ", "WARN, other, ")) == ["x.py:1 Level: ERROR, WARN"]
+
+
+def test_no_decision_spells_a_word_by_hand() -> None:
+    found = [fault for source in modules(PACKAGE) for fault in spelt_decisions(source)]
+    assert found == []
+    asked = "if code == 'key-conflict' or 'run-again' in said:\n    f()\n"
+    told = list(spelt_decisions(Source("x.py", asked, ast.parse(asked))))
+    assert told == ["x.py:1 key-conflict", "x.py:1 run-again"]

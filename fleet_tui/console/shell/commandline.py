@@ -8,7 +8,7 @@ import difflib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 from fleet_tui.console.actions.action import Action
 from fleet_tui.console.actions.registry import ACTIONS, BY_NAME
@@ -19,7 +19,7 @@ from fleet_tui.console.shell.places import TABS, Place
 from fleet_tui.console.shell.timeline import BandView, parse_moment
 from fleet_tui.console.terminal.attention import Calls
 from fleet_tui.console.views.diff.span import Span
-from fleet_tui.core.ids import AgentName, AlertId, TaskId, task_number
+from fleet_tui.core.ids import AgentName, AlertId, task_number
 from fleet_tui.core.tasks import dead_letters
 from fleet_tui.core.tasks.dead_letters import DeadLetters
 from fleet_tui.core.text.firewall import safe_line
@@ -264,30 +264,91 @@ def _subjects(
     """What the words name; None when there are none and the action takes what is selected."""
     if not words:
         return None
-    state = app.view.state
-    agents: list[AgentName] = []
-    tasks: list[TaskId] = []
-    alerts: list[AlertId] = []
+    state, kinds = app.view.state, _kinds(action)
+    named: list[Selection] = []
     for word in words:
-        task = state.find_task(word.text) if Scope.TASKS in action.scopes else None
-        if task is not None:
-            tasks.append(task.id)
-        elif Scope.AGENTS in action.scopes and word.text in state.agents:
-            agents.append(AgentName(word.text))
-        elif Scope.DEAD in action.scopes and (group := _group(app, word.text)) is not None:
-            tasks.extend(group.tasks)
-        elif Scope.ALERTS in action.scopes and word.text in state.alerts:
-            alerts.append(AlertId(word.text))
+        found = (kind.find(app, word.text) for kind in kinds)
+        chosen = next((one for one in found if one is not None), None)
+        if chosen is not None:
+            named.append(chosen)
         elif Scope.TASKS in action.scopes and state.may_have_had(word.text):
             return CommandProblem(
                 word.column, f"{word.text} ended too long ago for anything to be done to it"
             )
         else:
-            there = [*_of_action(action)(app)]
+            there = _choices(kinds)(app)
             return CommandProblem(
                 word.column, f"nothing here is called {word.text}", _close(word.text, there)
             )
-    return Selection(agents=tuple(agents), tasks=tuple(tasks), alerts=tuple(alerts))
+    return Selection(
+        agents=tuple(name for one in named for name in one.agents),
+        tasks=tuple(name for one in named for name in one.tasks),
+        alerts=tuple(name for one in named for name in one.alerts),
+    )
+
+
+class _Kind(NamedTuple):
+    """A kind of thing that the words after an action name."""
+
+    word: str
+    """What its usage calls one."""
+    choices: Choices
+    find: Callable[[ConsoleShell, str], Selection | None]
+    """What a word names; None for nothing of this kind."""
+
+
+def _kinds(action: Action) -> list[_Kind]:
+    """What the words after an action name: tasks first, as a label may be an agent's name too."""
+    return [
+        kind for scope in Scope if scope in action.scopes and (kind := _kind_of(scope)) is not None
+    ]
+
+
+def _kind_of(scope: Scope) -> _Kind | None:
+    match scope:
+        case Scope.TASKS:
+            return _Kind("TASK", _tasks, _task_called)
+        case Scope.AGENTS:
+            return _Kind("AGENT", _agents, _agent_called)
+        case Scope.ALERTS:
+            return _Kind("ALERT", _alerts, _alert_called)
+        case Scope.DEAD:
+            return _Kind("GROUP", _no_choices, _group_called)
+        case (
+            Scope.ANYWHERE
+            | Scope.ROWS
+            | Scope.FILTER
+            | Scope.PROBLEMS
+            | Scope.LINES
+            | Scope.CHART
+            | Scope.REVIEW
+        ):
+            return None
+        case _:
+            assert_never(scope)
+
+
+def _choices(kinds: Sequence[_Kind]) -> Choices:
+    return lambda app: [name for kind in kinds for name in kind.choices(app)]
+
+
+def _task_called(app: ConsoleShell, text: str) -> Selection | None:
+    task = app.view.state.find_task(text)
+    return None if task is None else Selection(tasks=(task.id,))
+
+
+def _agent_called(app: ConsoleShell, text: str) -> Selection | None:
+    is_one = text in app.view.state.agents
+    return Selection(agents=(AgentName(text),)) if is_one else None
+
+
+def _alert_called(app: ConsoleShell, text: str) -> Selection | None:
+    return Selection(alerts=(AlertId(text),)) if text in app.view.state.alerts else None
+
+
+def _group_called(app: ConsoleShell, text: str) -> Selection | None:
+    group = _group(app, text)
+    return None if group is None else Selection(tasks=tuple(group.tasks))
 
 
 def _group(app: ConsoleShell, fingerprint: str) -> DeadLetters | None:
@@ -295,14 +356,6 @@ def _group(app: ConsoleShell, fingerprint: str) -> DeadLetters | None:
     state = app.view.state
     groups = dead_letters.group(state.dead_letters.values(), state.fleet)
     return next((group for group in groups if group.fingerprint == fingerprint), None)
-
-
-def _of_action(action: Action) -> Choices:
-    if Scope.TASKS in action.scopes:
-        return _tasks
-    if Scope.AGENTS in action.scopes:
-        return _agents
-    return _alerts if Scope.ALERTS in action.scopes else _no_choices
 
 
 def _perform(action: Action) -> CommandRun:
@@ -320,14 +373,6 @@ def _note(app: ConsoleShell, words: Sequence[Word]) -> CommandProblem | None:
     app.note_text = " ".join(word.text for word in words[1:])
     app.perform(BY_NAME[NOTE.name])
     return None
-
-
-_TAKEN = (
-    (Scope.DEAD, "[TASK|GROUP ...]"),
-    (Scope.TASKS, "[TASK ...]"),
-    (Scope.AGENTS, "[AGENT ...]"),
-    (Scope.ALERTS, "[ALERT ...]"),
-)
 
 
 def _specs() -> dict[str, CommandSpec]:
@@ -360,9 +405,9 @@ def _specs() -> dict[str, CommandSpec]:
     for action in ACTIONS:
         name = action.command or action.name
         if action.run is not None and name not in found and "." not in name:
-            of = _of_action(action)
-            takes = next((w for scope, w in _TAKEN if scope in action.scopes), "")
-            add(name, takes, action.title, _perform(action), of)
+            kinds = _kinds(action)
+            takes = f"[{'|'.join(kind.word for kind in kinds)} ...]" if kinds else ""
+            add(name, takes, action.title, _perform(action), _choices(kinds))
     return found
 
 

@@ -1,12 +1,14 @@
 """The first line of every screen: the fleet, its counts, what is wrong, and the mode in words."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from fleet_tui.console.text.cells import Cell, Line, Tone
 from fleet_tui.console.text.glyphs import Glyphs, Sign
-from fleet_tui.console.text.looks import trend_sign
+from fleet_tui.console.text.looks import agent_look, trend_sign
 from fleet_tui.console.widgets.lines import Part
 from fleet_tui.core.agents.model import Health
+from fleet_tui.core.agents.words import health_word
 from fleet_tui.core.modes import EngineMode
 from fleet_tui.core.status import FleetStatus
 from fleet_tui.core.text import words
@@ -17,15 +19,9 @@ MAX_FLEET_CHARS = 32
 MAX_MODE_CHARS = 60
 SHORT_MODE_CHARS = 30
 
-_COUNTED: tuple[tuple[Sign, Tone, frozenset[Health], bool], ...] = (
-    (Sign.GOOD, Tone.OK, frozenset({Health.UP}), True),
-    (Sign.WARNING, Tone.WARN, frozenset({Health.DEGRADED, Health.SUSPECT}), True),
-    (Sign.BAD, Tone.ERROR, frozenset({Health.DOWN, Health.UNREACHABLE}), True),
-    (Sign.STOPPING, Tone.BUSY, frozenset({Health.DRAINING}), True),
-    (Sign.COMING, Tone.BUSY, frozenset({Health.STARTING, Health.JOINING}), False),
-    (Sign.ASIDE, Tone.WARN, frozenset({Health.QUARANTINED}), False),
-)
-"""Sign, tone, what is counted, and whether zero is shown."""
+_COUNTED = (Sign.GOOD, Sign.WARNING, Sign.BAD, Sign.STOPPING, Sign.COMING, Sign.ASIDE, Sign.UNKNOWN)
+"""The order of the counts; of the first four, none is told too."""
+_ALWAYS = 4
 
 
 def badge(view: View) -> Line:
@@ -40,11 +36,17 @@ def badge(view: View) -> Line:
 def counts(status: FleetStatus, glyphs: Glyphs) -> Line:
     """``●17 ▲1 ✗1 ◐1``."""
     cells: list[Cell] = []
-    for sign, tone, members, always in _COUNTED:
-        number = sum(status.by_health.get(health, 0) for health in members)
-        if number or always:
-            cells.append(Cell(f"{glyphs.sign(sign)}{number}", tone if number else Tone.DIM))
-            cells.append(Cell(" "))
+    numbers: Counter[Sign] = Counter()
+    tones: dict[Sign, Tone] = {}
+    for health, number in status.by_health.items():
+        if health is not Health.RETIRED:
+            look = agent_look(health_word(health))
+            numbers[look.sign] += number
+            tones[look.sign] = look.tone
+    for place, sign in enumerate(_COUNTED):
+        if numbers[sign] or place < _ALWAYS:
+            text = f"{glyphs.sign(sign)}{numbers[sign]}"
+            cells += [Cell(text, tones.get(sign, Tone.DIM)), Cell(" ")]
     if status.cordoned:
         cells += [Cell(f"{glyphs.sign(Sign.ASIDE)}{status.cordoned}", Tone.DIM), Cell(" ")]
     return tuple(cells[:-1])

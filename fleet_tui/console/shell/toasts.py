@@ -38,8 +38,6 @@ FATE_BEFORE_MS = 30_000
 
 NEXT_KEY = "{alerts}: alerts"
 
-_LOST_WITH_AGENT = frozenset({AttemptPhase.DIED, AttemptPhase.GIVEN_UP, AttemptPhase.NOT_STARTED})
-
 
 class Toast(NamedTuple):
     """One of the sentences on screen."""
@@ -220,16 +218,30 @@ def _fate(names: Sequence[AgentName], state: FleetState) -> str:
         if there is None:
             continue
         lost_ms = state.agents[there.agent].since_ms if there.agent in state.agents else 0
-        if there.phase.is_open:
-            unknown += there.phase is AttemptPhase.UNKNOWN
-        elif (
-            there.phase in _LOST_WITH_AGENT and (there.ended_at_ms or 0) >= lost_ms - FATE_BEFORE_MS
-        ):
-            if there is not task.attempts[-1]:
-                moved += 1
-            elif not task.phase.is_closed:
-                needs = task.phase is TaskPhase.NEEDS_OPERATOR
-                verdicts, waiting = verdicts + needs, waiting + (not needs)
+        match there.phase:
+            case AttemptPhase.UNKNOWN:
+                unknown += 1
+            case AttemptPhase.DIED | AttemptPhase.GIVEN_UP | AttemptPhase.NOT_STARTED:
+                if (there.ended_at_ms or 0) < lost_ms - FATE_BEFORE_MS:
+                    continue
+                if there is not task.attempts[-1]:
+                    moved += 1
+                elif not task.phase.is_closed:
+                    needs = task.phase is TaskPhase.NEEDS_OPERATOR
+                    verdicts, waiting = verdicts + needs, waiting + (not needs)
+            case (
+                AttemptPhase.PLANNED
+                | AttemptPhase.RUNNING
+                | AttemptPhase.CANCELLING
+                | AttemptPhase.FENCED
+                | AttemptPhase.SUCCEEDED
+                | AttemptPhase.FAILED
+                | AttemptPhase.CANCELLED
+                | AttemptPhase.TIMED_OUT
+            ):
+                pass
+            case _:
+                assert_never(there.phase)
     counts = (
         (moved, "moved"),
         (waiting, "to be retried"),

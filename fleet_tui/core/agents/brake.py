@@ -5,6 +5,7 @@ started elsewhere on the strength of silence.
 """
 
 from collections import Counter
+from typing import assert_never
 
 from fleet_tui.core.agents.events import FailoverBraked, FailoverResumed
 from fleet_tui.core.agents.model import AgentState, Health
@@ -16,15 +17,26 @@ LOST_SHARE = 0.55
 LOST_AT_LEAST = 3
 WITHIN_MS = 60_000
 
-_LOST = frozenset({Health.UNREACHABLE, Health.DOWN})
-_SILENT = _LOST | {Health.JOINING, Health.SUSPECT}
-"""Not heard of now; one that left the fleet file and came back has yet to answer."""
-
 
 def _is_silent(agent: AgentState) -> bool:
-    """Whether it is not heard of now. One that answers, and whose work fails, is."""
-    only_failing = agent.breaker is not None and agent.failure is None
-    return agent.health in _SILENT and not (agent.health is Health.SUSPECT and only_failing)
+    """Whether it is not heard of now. One that answers, and whose work fails, is; one that left the
+    fleet file and came back has yet to answer."""
+    match agent.health:
+        case Health.UNREACHABLE | Health.DOWN | Health.JOINING:
+            return True
+        case Health.SUSPECT:
+            return agent.breaker is None or agent.failure is not None
+        case (
+            Health.UP
+            | Health.DEGRADED
+            | Health.STARTING
+            | Health.DRAINING
+            | Health.QUARANTINED
+            | Health.RETIRED
+        ):
+            return False
+        case _:
+            assert_never(agent.health)
 
 
 def is_braked(state: FleetState, agent: AgentName) -> bool:
@@ -47,7 +59,7 @@ def reconcile_brake(state: FleetState, now_ms: int) -> list[Event]:
         answered[spec.pool] += 1
         if _is_silent(agent):
             silent[spec.pool] += 1
-        if agent.health in _LOST and now_ms - agent.since_ms <= WITHIN_MS:
+        if agent.health.has_vanished and now_ms - agent.since_ms <= WITHIN_MS:
             lost_lately[spec.pool] += 1
     events: list[Event] = []
     for pool, count in answered.items():

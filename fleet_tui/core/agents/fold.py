@@ -35,9 +35,6 @@ from fleet_tui.core.ledger.draft import Draft
 from fleet_tui.core.tasks.evidence import Blame, Usage
 from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Task
 
-_FAILED = frozenset({AttemptPhase.FAILED, AttemptPhase.DIED, AttemptPhase.TIMED_OUT})
-"""Ends that count against the agent, beside what it refused."""
-
 
 def fold_agent(draft: Draft, event: AgentEvent) -> None:
     """The agents after a fact about one of them."""
@@ -204,8 +201,29 @@ def without_run(agent: AgentState, ended: Attempt, at_ms: int) -> AgentState:
             took_ms=max(0, at_ms - (ended.started_at_ms or ended.planned_at_ms)),
         )
         agent = replace(agent, strikes=(*agent.strikes, strike)[-MAX_STRIKES:])
-    counts = ended.phase in _FAILED or ended.blame is Blame.AGENT
+    counts = _is_bad_end(ended.phase) or ended.blame is Blame.AGENT
     return replace(agent, failed=agent.failed + counts)
+
+
+def _is_bad_end(phase: AttemptPhase) -> bool:
+    """Whether it counts against the agent, whoever is to blame."""
+    match phase:
+        case AttemptPhase.FAILED | AttemptPhase.DIED | AttemptPhase.TIMED_OUT:
+            return True
+        case (
+            AttemptPhase.PLANNED
+            | AttemptPhase.RUNNING
+            | AttemptPhase.UNKNOWN
+            | AttemptPhase.CANCELLING
+            | AttemptPhase.NOT_STARTED
+            | AttemptPhase.FENCED
+            | AttemptPhase.GIVEN_UP
+            | AttemptPhase.SUCCEEDED
+            | AttemptPhase.CANCELLED
+        ):
+            return False
+        case _:
+            assert_never(phase)
 
 
 def pay(draft: Draft, name: AgentName, usage: Usage, cost_microusd: int) -> None:

@@ -136,7 +136,7 @@ def _judge_not_ready(
     watch = replace(watch, goods=0, strained=0, well=0, note=reading.note, note_probes=probes)
     resting = Health.DRAINING if reading.draining else Health.STARTING
     change = replace(_change(agent, resting, reading.note or resting.value), detail=reading.said)
-    if agent.health in (Health.QUARANTINED, Health.RETIRED):
+    if agent.health.rests:
         return watch, []
     if agent.health is not resting or agent.failure is not None:
         # It answers: the runs of an agent that is said to fail its probes would count as silent.
@@ -180,7 +180,7 @@ def _judge_failure(
 ) -> tuple[Watch, list[Event]]:
     if failure.kind is FailureKind.NO_DESCRIPTORS:
         # Nobody looked, so nothing counts against it; it gets no tasks until somebody can.
-        if agent.health in (Health.UP, Health.DEGRADED):
+        if agent.health.takes_work:
             why = "not looked at: the engine has no file descriptors left"
             return watch, [_change(agent, Health.SUSPECT, why, failure)]
         return watch, []
@@ -195,23 +195,17 @@ def _judge_failure(
         detail=failure.detail,
         detail_misses=watch.detail_misses + 1 if watch.detail == failure.detail else 1,
     )
-    if failure.kind is FailureKind.GATEWAY_STARTING:
-        resting = Health.STARTING
-    elif failure.kind is FailureKind.GATEWAY_DRAINING:
-        resting = Health.DRAINING
-    else:
-        resting = None
-    if resting is not None:
+    found = _health_of(failure.kind)
+    if not found.is_lost:
         watch = replace(watch, misses=0)
-        if agent.health in (resting, Health.QUARANTINED, Health.RETIRED):
+        if agent.health is found or agent.health.rests:
             return watch, []
-        return watch, [_change(agent, resting, failure_words(failure.kind), failure)]
-    if agent.health in (Health.QUARANTINED, Health.RETIRED):
+        return watch, [_change(agent, found, failure_words(failure.kind), failure)]
+    if agent.health.rests:
         return watch, []
-    lost = _lost_as(failure.kind)
     if _is_told_once(failure.kind) or watch.misses >= probe.down_after:
         if not agent.health.is_lost:
-            return _fall(watch, agent, lost, failure, now_ms)
+            return _fall(watch, agent, found, failure, now_ms)
         # One that fails now this way and now that way must not fill the ledger.
         sure = _is_told_once(failure.kind) or watch.kind_misses >= probe.down_after
         if agent.failure is failure.kind:
@@ -220,16 +214,34 @@ def _judge_failure(
             watch = replace(watch, retold_ms=now_ms)
         elif not sure:
             return watch, []
-        return watch, [_change(agent, lost, _why_lost(failure, watch), failure)]
-    if agent.health in (Health.UP, Health.DEGRADED, Health.STARTING, Health.DRAINING):
-        recent = (t for t in watch.stumbles_ms if now_ms - t <= FLAP_WINDOW_MS)
-        watch = replace(watch, stumbles_ms=(*recent, now_ms))
-        why = f"probe failed: {failure_words(failure.kind)}"
-        return watch, [_change(agent, Health.SUSPECT, why, failure)]
-    if agent.health is Health.JOINING and agent.failure is not failure.kind:
-        # Nothing is proved yet, but who waits for it reads why it has not come.
-        return watch, [_change(agent, Health.JOINING, _why_lost(failure, watch), failure)]
-    return watch, []
+        return watch, [_change(agent, found, _why_lost(failure, watch), failure)]
+    return _stumble(watch, agent, failure, now_ms)
+
+
+def _stumble(
+    watch: Watch, agent: AgentState, failure: ProbeFailure, now_ms: int
+) -> tuple[Watch, list[Event]]:
+    """What a failure says that proves nothing yet."""
+    match agent.health:
+        case Health.UP | Health.DEGRADED | Health.STARTING | Health.DRAINING:
+            recent = (t for t in watch.stumbles_ms if now_ms - t <= FLAP_WINDOW_MS)
+            watch = replace(watch, stumbles_ms=(*recent, now_ms))
+            why = f"probe failed: {failure_words(failure.kind)}"
+            return watch, [_change(agent, Health.SUSPECT, why, failure)]
+        case Health.JOINING if agent.failure is not failure.kind:
+            # Who waits for it reads why it has not come.
+            return watch, [_change(agent, Health.JOINING, _why_lost(failure, watch), failure)]
+        case (
+            Health.JOINING
+            | Health.SUSPECT
+            | Health.UNREACHABLE
+            | Health.DOWN
+            | Health.QUARANTINED
+            | Health.RETIRED
+        ):
+            return watch, []
+        case _:
+            assert_never(agent.health)
 
 
 def _is_to_be_retold(watch: Watch, agent: AgentState, probe: ProbeSpec, now_ms: int) -> bool:
@@ -260,14 +272,17 @@ def _fall(
     return watch, [replace(change, quarantine_until_ms=now_ms + for_ms)]
 
 
-def _lost_as(kind: FailureKind) -> Health:
-    """Whether the failure proves that the agent is down, or only that we cannot see it."""
+def _health_of(kind: FailureKind) -> Health:
+    """What the failure means where it is believed: that the agent is down, that we only cannot see
+    it, or what it says of itself."""
     match kind:
+        case FailureKind.GATEWAY_STARTING:
+            return Health.STARTING
+        case FailureKind.GATEWAY_DRAINING:
+            return Health.DRAINING
         case (
             FailureKind.GATEWAY_DOWN
             | FailureKind.GATEWAY_HUNG
-            | FailureKind.GATEWAY_STARTING
-            | FailureKind.GATEWAY_DRAINING
             | FailureKind.GATEWAY_AUTH
             | FailureKind.GATEWAY_SCOPE
             | FailureKind.PROTOCOL_MISMATCH

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from enum import StrEnum
+from typing import assert_never
 
 import msgspec
 
@@ -41,12 +42,67 @@ class Health(StrEnum):
     @property
     def takes_work(self) -> bool:
         """Whether routing may choose an agent in this state."""
-        return self in (Health.UP, Health.DEGRADED)
+        match self:
+            case Health.UP | Health.DEGRADED:
+                return True
+            case (
+                Health.JOINING
+                | Health.SUSPECT
+                | Health.STARTING
+                | Health.DRAINING
+                | Health.UNREACHABLE
+                | Health.DOWN
+                | Health.QUARANTINED
+                | Health.RETIRED
+            ):
+                return False
+            case _:
+                assert_never(self)
 
     @property
     def is_lost(self) -> bool:
         """Whether the agent counts as failed."""
-        return self in (Health.UNREACHABLE, Health.DOWN, Health.QUARANTINED)
+        return self.has_vanished or self is Health.QUARANTINED
+
+    @property
+    def has_vanished(self) -> bool:
+        """Whether enough probes in a row had no answer."""
+        match self:
+            case Health.UNREACHABLE | Health.DOWN:
+                return True
+            case (
+                Health.JOINING
+                | Health.UP
+                | Health.DEGRADED
+                | Health.SUSPECT
+                | Health.STARTING
+                | Health.DRAINING
+                | Health.QUARANTINED
+                | Health.RETIRED
+            ):
+                return False
+            case _:
+                assert_never(self)
+
+    @property
+    def rests(self) -> bool:
+        """Whether probes change nothing in it: it is kept out for a while, or for good."""
+        match self:
+            case Health.QUARANTINED | Health.RETIRED:
+                return True
+            case (
+                Health.JOINING
+                | Health.UP
+                | Health.DEGRADED
+                | Health.SUSPECT
+                | Health.STARTING
+                | Health.DRAINING
+                | Health.UNREACHABLE
+                | Health.DOWN
+            ):
+                return False
+            case _:
+                assert_never(self)
 
 
 class CordonRecord(msgspec.Struct, frozen=True, kw_only=True):

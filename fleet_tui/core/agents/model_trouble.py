@@ -5,12 +5,10 @@ from fleet_tui.core.ledger.events import Event
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.tasks.attempts import find_attempt
 from fleet_tui.core.tasks.events import AttemptTroubled
-from fleet_tui.core.tasks.model import Attempt, AttemptPhase
+from fleet_tui.core.tasks.model import Attempt
 from fleet_tui.core.text.firewall import safe_line
 
 MAX_REASON_CHARS = 50
-
-_AT_WORK = (AttemptPhase.RUNNING, AttemptPhase.CANCELLING)
 
 
 def troubles_in(state: FleetState, result: ProbeResult) -> list[Event]:
@@ -21,7 +19,7 @@ def troubles_in(state: FleetState, result: ProbeResult) -> list[Event]:
     events: list[Event] = []
     for run in sorted(agent.runs):
         found = find_attempt(state, run)
-        if found is None or found[1].phase not in _AT_WORK:
+        if found is None or not found[1].phase.is_at_work:
             continue
         attempt = found[1]
         now = result.model_troubles.get(run)
@@ -32,7 +30,7 @@ def troubles_in(state: FleetState, result: ProbeResult) -> list[Event]:
 
 def trouble_of(attempt: Attempt | None) -> ModelTrouble | None:
     """What is wrong with the model of an open run, as its agent told it last."""
-    if attempt is None or attempt.phase not in _AT_WORK:
+    if attempt is None or not attempt.phase.is_at_work:
         return None
     return attempt.model_trouble
 

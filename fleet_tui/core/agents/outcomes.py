@@ -23,11 +23,17 @@ from fleet_tui.core.agents.events import AgentTripped, AgentTrusted, HealthChang
 from fleet_tui.core.agents.model import AgentState, Health
 from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.backoff import Backoff
-from fleet_tui.core.fleet import FAILURE_KINDS, FleetSpec, TaskClass
+from fleet_tui.core.fleet import FleetSpec, TaskClass
 from fleet_tui.core.ids import AgentName, RunId, TaskId, split_run_id
 from fleet_tui.core.ledger.events import Event
 from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.reason_words import failed_words, not_started_words
+from fleet_tui.core.reason_words import (
+    FAILURE_KINDS,
+    FailedCode,
+    NotStartedCode,
+    failed_words,
+    not_started_words,
+)
 from fleet_tui.core.routing.requirement import Roster, requirement_of
 from fleet_tui.core.tasks.events import (
     AttemptDied,
@@ -62,22 +68,6 @@ task."""
 ALONE_TRIES = 3
 """The only agent for a task that does other work meanwhile says so by refusing this often."""
 
-_OWN_FAULTS = frozenset({"command-missing", "command-not-executable", "model-error"})
-"""Failures of a run that are its agent's doing however late they come: a gateway that asks its
-model again takes minutes to say that it has none."""
-
-_INSTANT_FAULTS = frozenset({"agent-error"})
-"""Failures that are the agent's doing where they come at once: nothing was worked on. What a
-program says with its exit status is its word on the task."""
-
-_PASSING = (
-    frozenset(kind.value for kind in FailureKind)
-    - {FailureKind.BAD_ANSWER, FailureKind.DISK_FULL, FailureKind.CANNOT_WORK}
-    | frozenset(reason.value for reason in LostReason) - {LostReason.BAD_ANSWER}
-    | {"fenced", "stale-epoch", "engine-replaced", "cancelled-first"}
-)
-"""Why a run did not start without any doing of the agent: it was not reached, or probes tell."""
-
 _PASSING_PREFIXES = ("startup", "gateway-", "cancelled")
 """Words of gateways that start, drain, suspend or restart: they say so to probes, too."""
 
@@ -91,8 +81,8 @@ def blame_for(fact: NotStarted | Finished, attempt: Attempt, now_ms: int) -> Bla
             return Blame.NOBODY
         case Finished(failure=failure):
             since = attempt.started_at_ms or attempt.planned_at_ms
-            instant = failure in _INSTANT_FAULTS and now_ms - since < INSTANT_MS
-            return Blame.AGENT if instant or failure in _OWN_FAULTS else Blame.NOBODY
+            is_fault = _is_fault(failure, at_once=now_ms - since < INSTANT_MS)
+            return Blame.AGENT if is_fault else Blame.NOBODY
         case _:
             assert_never(fact)
 
@@ -103,6 +93,75 @@ def blame_for_refusal(fact: NotStarted) -> Blame:
         return Blame.TASK
     passing = fact.fenced or fact.reason in _PASSING or fact.reason.startswith(_PASSING_PREFIXES)
     return Blame.NOBODY if passing else Blame.AGENT
+
+
+def _is_fault(failure: str, *, at_once: bool) -> bool:
+    """Whether a run failed by its agent's doing. What a program says with its exit status, and a
+    gateway in its own words, is about the task."""
+    match FailedCode(failure) if failure in FAILURE_KINDS else None:
+        case FailedCode.COMMAND_MISSING | FailedCode.COMMAND_NOT_EXECUTABLE:
+            return True
+        case FailedCode.MODEL_ERROR:  # a gateway asks it again for minutes before it says so
+            return True
+        case FailedCode.AGENT_ERROR:  # at once: nothing was worked on
+            return at_once
+        case FailedCode.TEXT_LOST | FailedCode.TIMEOUT | None:
+            return False
+
+
+def _keeps_from_starting(code: FailureKind | LostReason) -> bool:
+    """Whether an agent that was reached did not start a run because of it, which probes do not
+    tell."""
+    match code:
+        case FailureKind.BAD_ANSWER | FailureKind.DISK_FULL | FailureKind.CANNOT_WORK:
+            return True
+        case LostReason.BAD_ANSWER:
+            return True
+        case (
+            FailureKind.SSH_UNREACHABLE
+            | FailureKind.SSH_AUTH
+            | FailureKind.SSH_HOST_KEY
+            | FailureKind.SSH_PROTOCOL
+            | FailureKind.FORWARD_DENIED
+            | FailureKind.SESSION_DENIED
+            | FailureKind.GATEWAY_DOWN
+            | FailureKind.GATEWAY_HUNG
+            | FailureKind.GATEWAY_STARTING
+            | FailureKind.GATEWAY_DRAINING
+            | FailureKind.GATEWAY_AUTH
+            | FailureKind.GATEWAY_SCOPE
+            | FailureKind.PROTOCOL_MISMATCH
+            | FailureKind.RELEASE_UNSUPPORTED
+            | FailureKind.AGENT_MISSING
+            | FailureKind.SECRET_MISSING
+            | FailureKind.COMMAND_MISSING
+            | FailureKind.NO_DESCRIPTORS
+            | FailureKind.TIMEOUT
+            | FailureKind.INTERNAL
+        ):
+            return False
+        case (
+            LostReason.CONNECTION_LOST
+            | LostReason.TIMEOUT
+            | LostReason.UNREACHABLE
+            | LostReason.HUNG
+            | LostReason.REFUSED
+            | LostReason.NO_TRACE
+            | LostReason.CANNOT_CANCEL
+            | LostReason.CANCELLED
+        ):
+            return False
+        case _:
+            assert_never(code)
+
+
+_PASSING = frozenset(
+    (
+        *(code.value for code in NotStartedCode if not code.is_of_agent),
+        *(code.value for code in (*FailureKind, *LostReason) if not _keeps_from_starting(code)),
+    )
+)
+"""Why a run did not start without any doing of the agent: it was not reached, or probes tell."""
 
 
 # Is it the task?

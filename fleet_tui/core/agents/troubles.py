@@ -10,7 +10,7 @@ from fleet_tui.core.fleet import AgentSpec
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.reason_words import failure_words
-from fleet_tui.core.routing.decision import PendingCode, Rule
+from fleet_tui.core.routing.decision import PendingCode
 from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.text import words
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
@@ -67,7 +67,7 @@ def waits_for(state: FleetState, task: Task) -> WaitsFor:
     names = [
         name
         for rejection in pending.decision.rejections
-        if rejection.rule in (Rule.STATE, Rule.TRIAL, Rule.CORDON)
+        if rejection.rule.pending.is_for_agents
         for name in rejection.agents
     ]
     found = [

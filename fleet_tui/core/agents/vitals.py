@@ -46,27 +46,71 @@ class FailureKind(StrEnum):
     @property
     def is_permanent(self) -> bool:
         """True where trying again soon cannot help and may lock us out: an operator must act."""
-        return self in _PERMANENT
+        match self:
+            case (
+                FailureKind.SSH_AUTH
+                | FailureKind.SSH_HOST_KEY
+                | FailureKind.FORWARD_DENIED
+                | FailureKind.GATEWAY_AUTH
+                | FailureKind.GATEWAY_SCOPE
+                | FailureKind.PROTOCOL_MISMATCH
+                | FailureKind.RELEASE_UNSUPPORTED
+                | FailureKind.AGENT_MISSING
+                | FailureKind.SECRET_MISSING
+            ):
+                return True
+            case (
+                FailureKind.SSH_UNREACHABLE
+                | FailureKind.SSH_PROTOCOL
+                | FailureKind.SESSION_DENIED
+                | FailureKind.GATEWAY_DOWN
+                | FailureKind.GATEWAY_HUNG
+                | FailureKind.GATEWAY_STARTING
+                | FailureKind.GATEWAY_DRAINING
+                | FailureKind.BAD_ANSWER
+                | FailureKind.COMMAND_MISSING
+                | FailureKind.DISK_FULL
+                | FailureKind.NO_DESCRIPTORS
+                | FailureKind.CANNOT_WORK
+                | FailureKind.TIMEOUT
+                | FailureKind.INTERNAL
+            ):
+                return False
+            case _:
+                assert_never(self)
 
     @property
     def is_of_host(self) -> bool:
         """True where the probe was answered: the host can hold no run as it is."""
-        return self in (FailureKind.CANNOT_WORK, FailureKind.DISK_FULL)
-
-
-_PERMANENT = frozenset(
-    {
-        FailureKind.SSH_AUTH,
-        FailureKind.SSH_HOST_KEY,
-        FailureKind.FORWARD_DENIED,
-        FailureKind.GATEWAY_AUTH,
-        FailureKind.GATEWAY_SCOPE,
-        FailureKind.PROTOCOL_MISMATCH,
-        FailureKind.RELEASE_UNSUPPORTED,
-        FailureKind.AGENT_MISSING,
-        FailureKind.SECRET_MISSING,
-    }
-)
+        match self:
+            case FailureKind.CANNOT_WORK | FailureKind.DISK_FULL:
+                return True
+            case (
+                FailureKind.SSH_UNREACHABLE
+                | FailureKind.SSH_AUTH
+                | FailureKind.SSH_HOST_KEY
+                | FailureKind.SSH_PROTOCOL
+                | FailureKind.FORWARD_DENIED
+                | FailureKind.SESSION_DENIED
+                | FailureKind.GATEWAY_DOWN
+                | FailureKind.GATEWAY_HUNG
+                | FailureKind.GATEWAY_STARTING
+                | FailureKind.GATEWAY_DRAINING
+                | FailureKind.GATEWAY_AUTH
+                | FailureKind.GATEWAY_SCOPE
+                | FailureKind.PROTOCOL_MISMATCH
+                | FailureKind.RELEASE_UNSUPPORTED
+                | FailureKind.AGENT_MISSING
+                | FailureKind.BAD_ANSWER
+                | FailureKind.SECRET_MISSING
+                | FailureKind.COMMAND_MISSING
+                | FailureKind.NO_DESCRIPTORS
+                | FailureKind.TIMEOUT
+                | FailureKind.INTERNAL
+            ):
+                return False
+            case _:
+                assert_never(self)
 
 
 class Limit(StrEnum):

@@ -61,7 +61,7 @@ class AgentWord(StrEnum):
 
 def word_of(agent: AgentState) -> AgentWord:
     """The word for an agent."""
-    if agent.cordon is not None and agent.health in (Health.UP, Health.DEGRADED):
+    if agent.cordon is not None and agent.health.takes_work:
         return AgentWord.CORDONED
     return health_word(agent.health)
 

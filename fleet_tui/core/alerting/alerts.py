@@ -136,8 +136,8 @@ def _of_braked(state: FleetState, pool: PoolName, reason: str) -> Condition:
 def _is_told_by_its_pool(state: FleetState, agent: AgentState) -> bool:
     """Whether the agent is one of those whose loss froze their pool: one alert for all of them."""
     spec = state.fleet.agents.get(agent.name)
-    lost = agent.health in (Health.UNREACHABLE, Health.DOWN)
-    return lost and spec is not None and spec.pool in state.braked_pools
+    is_braked = spec is not None and spec.pool in state.braked_pools
+    return is_braked and agent.health.has_vanished
 
 
 def reconcile_troubles(state: FleetState, now: Mapping[Trouble, str]) -> list[Event]:

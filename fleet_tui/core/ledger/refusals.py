@@ -3,7 +3,26 @@
 The words are stable: programs that read ``--json`` act on them.
 """
 
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
+from typing import assert_never
+
+
+class Sense(Enum):
+    """What follows from a refusal for whoever asked."""
+
+    NEVER = auto()
+    """The same command is refused again, or needs another decision first."""
+    NOT_FOR_IT = auto()
+    """A task is left out because it is in no state for it: whoever describes tasks did not mean
+    it."""
+    SO_ALREADY = auto()
+    """An agent, an alert or the fleet is as it was asked to be: asking twice is no mistake."""
+    FULL = auto()
+    """The same command can be taken when some tasks have ended."""
+    UNDECIDED = auto()
+    """The engine could not take any just then, or does not know whether it has taken this one."""
+    UNANSWERED = auto()
+    """No engine said it: the command may never have reached one."""
 
 
 class RefusalCode(StrEnum):
@@ -75,67 +94,101 @@ class RefusalCode(StrEnum):
         return cls.OTHER
 
     @property
+    def sense(self) -> Sense:
+        """What follows from it."""
+        match self:
+            case (
+                RefusalCode.NOTHING_NAMED
+                | RefusalCode.TOO_MANY
+                | RefusalCode.UNKNOWN_AGENT
+                | RefusalCode.UNKNOWN_POOL
+                | RefusalCode.UNKNOWN_CAPABILITY
+                | RefusalCode.UNKNOWN_REGION
+                | RefusalCode.UNKNOWN_CLIENT
+                | RefusalCode.UNKNOWN_PROJECT
+                | RefusalCode.UNKNOWN_ALERT
+                | RefusalCode.BAD_NAME
+                | RefusalCode.LOOKS_LIKE
+                | RefusalCode.ID_TAKEN
+                | RefusalCode.KEY_CONFLICT
+                | RefusalCode.EMPTY
+                | RefusalCode.TOO_LONG
+                | RefusalCode.TOO_LARGE
+                | RefusalCode.NOT_UTF8
+                | RefusalCode.NUL
+                | RefusalCode.BAD_RATE
+                | RefusalCode.NO_REASON
+                | RefusalCode.UNCHANGED
+                | RefusalCode.NOT_FROZEN
+                | RefusalCode.NO_VERDICT_NEEDED
+                | RefusalCode.VERDICT_NEEDED
+                | RefusalCode.OTHER_RUN
+                | RefusalCode.CHANGED_SINCE
+                | RefusalCode.PLAN_CHANGED
+                | RefusalCode.BUG
+                | RefusalCode.READ_ONLY
+                | RefusalCode.REVIEW
+                | RefusalCode.OTHER
+            ):
+                return Sense.NEVER
+            case (
+                RefusalCode.ALREADY_CORDONED
+                | RefusalCode.NOT_CORDONED
+                | RefusalCode.ALREADY_ACKED
+                | RefusalCode.ALREADY_FROZEN
+            ):
+                return Sense.SO_ALREADY
+            case (
+                RefusalCode.ALREADY_OVER
+                | RefusalCode.ALREADY_HELD
+                | RefusalCode.ALREADY_EXPEDITED
+                | RefusalCode.SAME_PRIORITY
+                | RefusalCode.NOT_HELD
+                | RefusalCode.NOT_WAITING
+                | RefusalCode.NOT_FAILED
+                | RefusalCode.NO_DEAD_LETTER
+                | RefusalCode.ENDED_LONG_AGO
+                | RefusalCode.UNKNOWN_TASK
+            ):
+                return Sense.NOT_FOR_IT
+            case RefusalCode.QUEUE_FULL | RefusalCode.LANE_FULL | RefusalCode.CLIENT_FULL:
+                return Sense.FULL
+            case (
+                RefusalCode.IN_DOUBT
+                | RefusalCode.STOPPING
+                | RefusalCode.READ_ONLY_MODE
+                | RefusalCode.RECOVERY_MODE
+            ):
+                return Sense.UNDECIDED
+            case RefusalCode.NO_ENGINE | RefusalCode.NO_REPLY:
+                return Sense.UNANSWERED
+            case _:
+                assert_never(self)
+
+    @property
     def is_full(self) -> bool:
         """Whether the same command can be taken when some tasks have ended."""
-        return self in _FULL
+        return self.sense is Sense.FULL
 
     @property
     def is_so_already(self) -> bool:
         """Whether nothing is done because an agent, an alert or the fleet is as it was asked to be:
         who asks for that twice makes no mistake."""
-        return self in _SO_ALREADY
+        return self.sense is Sense.SO_ALREADY
 
     @property
     def is_not_for_it(self) -> bool:
         """Whether a task is left out because it is in no state for what was asked: whoever
         describes tasks did not mean it."""
-        return self in _NOT_FOR_IT
+        return self.sense is Sense.NOT_FOR_IT
 
     @property
     def is_unanswered(self) -> bool:
         """Whether no engine said it: the command may never have reached one."""
-        return self in _UNANSWERED
+        return self.sense is Sense.UNANSWERED
 
     @property
     def is_undecided(self) -> bool:
         """Whether the same command may be taken later: the engine could not take any just then, or
         does not know whether it has taken this one."""
-        return self in _UNDECIDED or self in _UNANSWERED
-
-
-_FULL = frozenset({RefusalCode.QUEUE_FULL, RefusalCode.LANE_FULL, RefusalCode.CLIENT_FULL})
-
-_SO_ALREADY = frozenset(
-    {
-        RefusalCode.ALREADY_CORDONED,
-        RefusalCode.NOT_CORDONED,
-        RefusalCode.ALREADY_ACKED,
-        RefusalCode.ALREADY_FROZEN,
-    }
-)
-
-_NOT_FOR_IT = frozenset(
-    {
-        RefusalCode.ALREADY_OVER,
-        RefusalCode.ALREADY_HELD,
-        RefusalCode.ALREADY_EXPEDITED,
-        RefusalCode.SAME_PRIORITY,
-        RefusalCode.NOT_HELD,
-        RefusalCode.NOT_WAITING,
-        RefusalCode.NOT_FAILED,
-        RefusalCode.NO_DEAD_LETTER,
-        RefusalCode.ENDED_LONG_AGO,
-        RefusalCode.UNKNOWN_TASK,
-    }
-)
-
-_UNANSWERED = frozenset({RefusalCode.NO_ENGINE, RefusalCode.NO_REPLY})
-
-_UNDECIDED = frozenset(
-    {
-        RefusalCode.IN_DOUBT,
-        RefusalCode.STOPPING,
-        RefusalCode.READ_ONLY_MODE,
-        RefusalCode.RECOVERY_MODE,
-    }
-)
+        return self.is_unanswered or self.sense is Sense.UNDECIDED

@@ -5,6 +5,7 @@ recomputed by anyone: the filters with what they removed, the scores term by ter
 """
 
 from enum import StrEnum
+from typing import assert_never
 
 import msgspec
 
@@ -33,6 +34,42 @@ class Rule(StrEnum):
     """Its runs failed, and this task, which must not run twice, is not what it is tried with."""
     CORDON = "cordon"
     SLOTS = "slots"
+
+    @property
+    def is_of_file(self) -> bool:
+        """Whether the fleet file alone answers it, for one agent at a time."""
+        match self:
+            case Rule.PIN | Rule.POOL | Rule.CAPABILITY | Rule.RESIDENCY | Rule.ISOLATION:
+                return True
+            case Rule.HOME | Rule.STATE | Rule.TRIAL | Rule.CORDON | Rule.SLOTS:
+                return False
+            case _:
+                assert_never(self)
+
+    @property
+    def pending(self) -> "PendingCode":
+        """Why a task waits of which it removed the last candidate."""
+        match self:
+            case Rule.PIN:
+                return PendingCode.PIN
+            case Rule.POOL | Rule.HOME:
+                return PendingCode.POOL
+            case Rule.CAPABILITY:
+                return PendingCode.CAPABILITY
+            case Rule.RESIDENCY:
+                return PendingCode.RESIDENCY
+            case Rule.ISOLATION:
+                return PendingCode.ISOLATION
+            case Rule.STATE:
+                return PendingCode.STATE
+            case Rule.TRIAL:
+                return PendingCode.TRIAL
+            case Rule.CORDON:
+                return PendingCode.CORDON
+            case Rule.SLOTS:
+                return PendingCode.CAPACITY
+            case _:
+                assert_never(self)
 
 
 class Rejection(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -94,7 +131,7 @@ class RoutingDecision(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class PendingCode(StrEnum):
-    """Why a task waits. The first five resolve by time or load; the others need somebody."""
+    """Why a task waits."""
 
     NEW = "new"
     CAPACITY = "capacity"
@@ -118,25 +155,54 @@ class PendingCode(StrEnum):
     @property
     def is_held(self) -> bool:
         """True when waiting alone will not place the task."""
-        return self in _HELD
+        match self:
+            case (
+                PendingCode.PIN
+                | PendingCode.POOL
+                | PendingCode.CAPABILITY
+                | PendingCode.RESIDENCY
+                | PendingCode.ISOLATION
+                | PendingCode.HOLD
+                | PendingCode.NO_FLEET
+            ):
+                return True
+            case (
+                PendingCode.NEW
+                | PendingCode.CAPACITY
+                | PendingCode.BACKOFF
+                | PendingCode.BRAKE
+                | PendingCode.RETRY_BUDGET
+                | PendingCode.STATE
+                | PendingCode.TRIAL
+                | PendingCode.CORDON
+            ):
+                return False
+            case _:
+                assert_never(self)
 
     @property
     def is_for_agents(self) -> bool:
         """True when agents would fit, and none of them is in service."""
-        return self in (PendingCode.STATE, PendingCode.TRIAL, PendingCode.CORDON)
-
-
-_HELD = frozenset(
-    {
-        PendingCode.PIN,
-        PendingCode.POOL,
-        PendingCode.CAPABILITY,
-        PendingCode.RESIDENCY,
-        PendingCode.ISOLATION,
-        PendingCode.HOLD,
-        PendingCode.NO_FLEET,
-    }
-)
+        match self:
+            case PendingCode.STATE | PendingCode.TRIAL | PendingCode.CORDON:
+                return True
+            case (
+                PendingCode.NEW
+                | PendingCode.CAPACITY
+                | PendingCode.BACKOFF
+                | PendingCode.BRAKE
+                | PendingCode.RETRY_BUDGET
+                | PendingCode.PIN
+                | PendingCode.POOL
+                | PendingCode.CAPABILITY
+                | PendingCode.RESIDENCY
+                | PendingCode.ISOLATION
+                | PendingCode.HOLD
+                | PendingCode.NO_FLEET
+            ):
+                return False
+            case _:
+                assert_never(self)
 
 
 class Pending(msgspec.Struct, frozen=True, gc=False, kw_only=True):

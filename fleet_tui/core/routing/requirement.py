@@ -16,6 +16,8 @@ MAX_REMEMBERED = 1_024
 
 
 GOING_ON = "a way to go on from a checkpoint"
+
+_OF_FILE = tuple(rule for rule in Rule if rule.is_of_file)
 """What only programs have; stands beside the capabilities that a task needs."""
 
 
@@ -98,7 +100,7 @@ class Roster:
     def _work_out(self, wanted: Requirement) -> Eligible:
         left = self._agents
         rejections: list[Rejection] = []
-        for rule in (Rule.PIN, Rule.POOL, Rule.CAPABILITY, Rule.RESIDENCY, Rule.ISOLATION):
+        for rule in _OF_FILE:
             kept: list[AgentSpec] = []
             removed: list[AgentName] = []
             example = ""

@@ -25,7 +25,7 @@ from fleet_tui.core.routing.decision import (
     RoutingDecision,
     Rule,
 )
-from fleet_tui.core.routing.requirement import GOING_ON, Requirement, Roster, requirement_of
+from fleet_tui.core.routing.requirement import Requirement, Roster, requirement_of
 from fleet_tui.core.routing.waiting import WaitQueue, WaitQueues
 from fleet_tui.core.tasks.events import TaskPending, TaskPlaced
 from fleet_tui.core.tasks.evidence import Blame
@@ -95,7 +95,7 @@ class Router:
                     if (head := queue.head()) is not None:
                         heapq.heappush(heads, (*head, queue))
                     continue
-                blocked = _blocked(decision, now_ms)
+                blocked = _blocked(decision, queue.wanted, now_ms)
                 if decision.fitting and len(aside) < MAX_ASIDE:
                     # It waits for another agent; those behind it may go to the one that is free.
                     events.extend(_told(state, [task_id], blocked))
@@ -241,7 +241,7 @@ def _placed(task: Task, decision: RoutingDecision) -> TaskPlaced:
     )
 
 
-def _blocked(decision: RoutingDecision, now_ms: int) -> Pending:
+def _blocked(decision: RoutingDecision, asked: Requirement, now_ms: int) -> Pending:
     code = pending_code(decision)
     last = next((r for r in decision.rejections if r.left == 0), None)
     wanted = last.wanted if last is not None else ""
@@ -250,7 +250,7 @@ def _blocked(decision: RoutingDecision, now_ms: int) -> Pending:
         code=code,
         since_ms=now_ms,
         detail=_why_waiting(code, wanted),
-        remedy=_remedy(code, wanted, nearest),
+        remedy=_remedy(code, wanted, nearest, goes_on=asked.goes_on),
         decision=decision,
     )
 
@@ -292,20 +292,6 @@ class Round:
         self.placed.append(chosen)
 
 
-_CODE_OF_RULE = {
-    Rule.PIN: PendingCode.PIN,
-    Rule.POOL: PendingCode.POOL,
-    Rule.CAPABILITY: PendingCode.CAPABILITY,
-    Rule.RESIDENCY: PendingCode.RESIDENCY,
-    Rule.ISOLATION: PendingCode.ISOLATION,
-    Rule.HOME: PendingCode.POOL,
-    Rule.STATE: PendingCode.STATE,
-    Rule.TRIAL: PendingCode.TRIAL,
-    Rule.CORDON: PendingCode.CORDON,
-    Rule.SLOTS: PendingCode.CAPACITY,
-}
-
-
 def pending_code(decision: RoutingDecision) -> PendingCode:
     """Why a decision without a choice has none: the rule that removed the last candidate.
 
@@ -317,7 +303,7 @@ def pending_code(decision: RoutingDecision) -> PendingCode:
         return PendingCode.CAPACITY
     for rejection in decision.rejections:
         if rejection.left == 0:
-            return _CODE_OF_RULE[rejection.rule]
+            return rejection.rule.pending
     return PendingCode.CAPACITY
 
 
@@ -355,10 +341,10 @@ def _why_waiting(code: PendingCode, wanted: str) -> str:
             assert_never(code)
 
 
-def _remedy(code: PendingCode, wanted: str, nearest: AgentName | None) -> str:
+def _remedy(code: PendingCode, wanted: str, nearest: AgentName | None, *, goes_on: bool) -> str:
     """The smallest change that would place the task, in words; empty when waiting is the answer."""
     match code:
-        case PendingCode.CAPABILITY if wanted.endswith(GOING_ON):
+        case PendingCode.CAPABILITY if goes_on:
             return "bring back or add an agent that is a program"
         case PendingCode.CAPABILITY:
             return f"give {nearest} the capability {wanted}, or add an agent"
@@ -397,7 +383,7 @@ def _note(
         return f"{chosen.name} is on trial: {chosen.breaker.reason}"
     if last is not None:
         why = reason_of(last) or last.phase.value
-        word = "failover" if last.phase is not AttemptPhase.FAILED else "retry"
+        word = "retry" if last.phase is AttemptPhase.FAILED else "failover"
         return f"{word} {len(task.attempts)} after {last.agent}: {why}"
     if strategy is Strategy.ROUND_ROBIN:
         return f"turn {order[chosen.name] + 1} of {len(order)}"

@@ -150,8 +150,7 @@ def _learn_fact(
             return [AttemptStarted(run=run, boot_id=boot_id)]
         case Running(resumed_by_agent=resumed, suspended=suspended):
             events: list[Event] = []
-            news = attempt.phase in (AttemptPhase.UNKNOWN, AttemptPhase.PLANNED)
-            if news or (resumed and not attempt.resumed_by_agent):
+            if not attempt.phase.is_at_work or (resumed and not attempt.resumed_by_agent):
                 events.append(AttemptSeen(run=run, resumed_by_agent=resumed))
             if suspended != (attempt.suspended_at_ms is not None):
                 events.append(AttemptSuspended(run=run, suspended=suspended))
@@ -196,8 +195,21 @@ def is_unwanted(task: Task, attempt: Attempt) -> bool:
     """Whether a run that was given up has to be stopped: its task goes on without it, or shall not
     be done any more. While a person is asked about it, or said that it ran, it may end as it
     likes."""
-    decided = task.phase in (TaskPhase.NEEDS_OPERATOR, TaskPhase.SUCCEEDED)
-    return not decided or attempt.run_id != task.attempts[-1].run_id
+    if attempt.run_id != task.attempts[-1].run_id:
+        return True
+    match task.phase:
+        case TaskPhase.NEEDS_OPERATOR | TaskPhase.SUCCEEDED:
+            return False
+        case (
+            TaskPhase.WAITING
+            | TaskPhase.ACTIVE
+            | TaskPhase.FAILED
+            | TaskPhase.CANCELLED
+            | TaskPhase.EXPIRED
+        ):
+            return True
+        case _:
+            assert_never(task.phase)
 
 
 def _late(state: FleetState, task: Task, attempt: Attempt, fact: Fact, now_ms: int) -> list[Event]:

@@ -1,6 +1,7 @@
 """A task in the ledger: what was asked for, and every attempt at it."""
 
 from enum import StrEnum
+from typing import assert_never
 
 import msgspec
 
@@ -53,22 +54,71 @@ class AttemptPhase(StrEnum):
     @property
     def is_open(self) -> bool:
         """Whether the attempt may still be running somewhere."""
-        return self in _OPEN
+        match self:
+            case (
+                AttemptPhase.RUNNING
+                | AttemptPhase.PLANNED
+                | AttemptPhase.UNKNOWN
+                | AttemptPhase.CANCELLING
+            ):
+                return True
+            case (
+                AttemptPhase.SUCCEEDED
+                | AttemptPhase.FAILED
+                | AttemptPhase.CANCELLED
+                | AttemptPhase.TIMED_OUT
+                | AttemptPhase.NOT_STARTED
+                | AttemptPhase.FENCED
+                | AttemptPhase.DIED
+                | AttemptPhase.GIVEN_UP
+            ):
+                return False
+            case _:
+                assert_never(self)
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether its agent is known to work on it."""
+        match self:
+            case AttemptPhase.RUNNING | AttemptPhase.CANCELLING:
+                return True
+            case (
+                AttemptPhase.PLANNED
+                | AttemptPhase.UNKNOWN
+                | AttemptPhase.NOT_STARTED
+                | AttemptPhase.FENCED
+                | AttemptPhase.DIED
+                | AttemptPhase.GIVEN_UP
+                | AttemptPhase.SUCCEEDED
+                | AttemptPhase.FAILED
+                | AttemptPhase.CANCELLED
+                | AttemptPhase.TIMED_OUT
+            ):
+                return False
+            case _:
+                assert_never(self)
 
     @property
     def never_started(self) -> bool:
         """Whether it is certain that nothing of it ever ran."""
-        return self in (AttemptPhase.NOT_STARTED, AttemptPhase.FENCED)
-
-
-_OPEN = frozenset(
-    {
-        AttemptPhase.PLANNED,
-        AttemptPhase.RUNNING,
-        AttemptPhase.UNKNOWN,
-        AttemptPhase.CANCELLING,
-    }
-)
+        match self:
+            case AttemptPhase.NOT_STARTED | AttemptPhase.FENCED:
+                return True
+            case (
+                AttemptPhase.PLANNED
+                | AttemptPhase.RUNNING
+                | AttemptPhase.UNKNOWN
+                | AttemptPhase.CANCELLING
+                | AttemptPhase.DIED
+                | AttemptPhase.GIVEN_UP
+                | AttemptPhase.SUCCEEDED
+                | AttemptPhase.FAILED
+                | AttemptPhase.CANCELLED
+                | AttemptPhase.TIMED_OUT
+            ):
+                return False
+            case _:
+                assert_never(self)
 
 
 class CancelCause(StrEnum):
@@ -184,10 +234,30 @@ class TaskPhase(StrEnum):
     @property
     def is_closed(self) -> bool:
         """Whether nothing more will happen to the task by itself."""
-        return self in _CLOSED
+        match self:
+            case TaskPhase.WAITING | TaskPhase.ACTIVE | TaskPhase.NEEDS_OPERATOR:
+                return False
+            case TaskPhase.SUCCEEDED | TaskPhase.FAILED | TaskPhase.CANCELLED | TaskPhase.EXPIRED:
+                return True
+            case _:
+                assert_never(self)
 
-
-_CLOSED = frozenset({TaskPhase.SUCCEEDED, TaskPhase.FAILED, TaskPhase.CANCELLED, TaskPhase.EXPIRED})
+    @property
+    def has_failed(self) -> bool:
+        """Whether it ended without being done, and nobody wanted it so."""
+        match self:
+            case TaskPhase.FAILED | TaskPhase.EXPIRED:
+                return True
+            case (
+                TaskPhase.WAITING
+                | TaskPhase.ACTIVE
+                | TaskPhase.NEEDS_OPERATOR
+                | TaskPhase.SUCCEEDED
+                | TaskPhase.CANCELLED
+            ):
+                return False
+            case _:
+                assert_never(self)
 
 
 class HoldRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):

@@ -5,10 +5,8 @@ from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.reason_words import lost_words
 from fleet_tui.core.tasks import silence
 from fleet_tui.core.tasks.evidence import LostReason
-from fleet_tui.core.tasks.model import AttemptPhase, Task
+from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.text import words
-
-_AT_WORK = (AttemptPhase.RUNNING, AttemptPhase.CANCELLING)
 
 
 def notes(state: FleetState, task: Task, now_ms: int, offset_minutes: int = 0) -> list[str]:
@@ -19,7 +17,7 @@ def notes(state: FleetState, task: Task, now_ms: int, offset_minutes: int = 0) -
     if quiet is not None:  # what was heard last of its model or program says nothing now
         return [silence.in_words(quiet, now_ms, offset_minutes)]
     attempt = task.open_attempt
-    if attempt is None or attempt.phase not in _AT_WORK:
+    if attempt is None or not attempt.phase.is_at_work:
         return []
     found: list[str] = []
     if attempt.cancel_refused is not None:

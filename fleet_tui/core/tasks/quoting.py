@@ -8,7 +8,13 @@ from collections.abc import Iterator
 from typing import NamedTuple, assert_never
 
 from fleet_tui.core.agents.vitals import FailureKind
-from fleet_tui.core.reason_words import died_words, failed_words, lost_words, not_started_words
+from fleet_tui.core.reason_words import (
+    NotStartedCode,
+    died_words,
+    failed_words,
+    lost_words,
+    not_started_words,
+)
 from fleet_tui.core.tasks.evidence import Checkpoint, LostReason
 from fleet_tui.core.tasks.model import Attempt, AttemptPhase
 from fleet_tui.core.text import words
@@ -23,7 +29,7 @@ DIGEST_CHARS = 12
 _OURS = (
     frozenset(kind.value for kind in FailureKind)
     | frozenset(reason.value for reason in LostReason)
-    | {"fenced", "engine-replaced", "stale-epoch", "payload-too-large", "payload-not-text"}
+    | frozenset(code.value for code in NotStartedCode if code.is_noticed_here)
 )
 """Reasons of attempts that did not start which come from this side, their details included."""
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import ClientName, KeyMark, TaskId
 from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.tasks.model import Task, TaskPhase, TaskSpec
+from fleet_tui.core.tasks.model import Task, TaskSpec
 
 MAX_CLOSED_TASKS = 2_000
 """Ended tasks that a state remembers; older ones are in the journal alone."""
@@ -60,7 +60,7 @@ class TaskStore:
         """Stand the task where its phase belongs, in its old place if that is the same map."""
         if not task.phase.is_closed:
             self._put_open(task)
-        elif task.dropped_by is None and task.phase in _DEAD:
+        elif task.dropped_by is None and task.phase.has_failed:
             self._put_dead(task)
         else:
             self._put_closed(task)
@@ -140,8 +140,6 @@ class TaskStore:
 
 
 _Counted = TypeVar("_Counted", Priority, ClientName)
-
-_DEAD = frozenset({TaskPhase.FAILED, TaskPhase.EXPIRED})
 
 
 def _add(counts: dict[_Counted, int], key: _Counted, change: int) -> None:

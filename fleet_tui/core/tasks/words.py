@@ -53,12 +53,27 @@ class TaskWord(StrEnum):
     @property
     def is_problem(self) -> bool:
         """Whether it wants an operator's eyes."""
-        return self.order in (
-            TaskWord.NEEDS_OPERATOR.order,
-            TaskWord.UNKNOWN.order,
-            TaskWord.HELD.order,
-            TaskWord.FAILED.order,
-        )
+        match self:
+            case (
+                TaskWord.NEEDS_OPERATOR
+                | TaskWord.UNKNOWN
+                | TaskWord.HELD
+                | TaskWord.FAILED
+                | TaskWord.EXPIRED
+            ):
+                return True
+            case (
+                TaskWord.CANCELLING
+                | TaskWord.RUNNING
+                | TaskWord.PLANNED
+                | TaskWord.ACTIVE
+                | TaskWord.WAITING
+                | TaskWord.CANCELLED
+                | TaskWord.SUCCEEDED
+            ):
+                return False
+            case _:
+                assert_never(self)
 
 
 def task_word(task: Task) -> TaskWord:

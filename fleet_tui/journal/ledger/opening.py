@@ -11,6 +11,7 @@ from fleet_tui.core.ids import Epoch, Seq
 from fleet_tui.core.ledger.events import Recorded, SegmentOpened
 from fleet_tui.core.ledger.fold import fold
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
+from fleet_tui.core.modes import TROUBLES
 from fleet_tui.journal.directory import (
     EngineLock,
     Home,
@@ -95,7 +96,7 @@ def _take_or_make_room(home: Home, now_ms: Callable[[], int], lock: EngineLock) 
             trouble = error.trouble
         else:
             trouble = trouble_of(error, home.directory)
-        if trouble not in ballast.NO_ROOM or not ballast.release(home.directory):
+        if not TROUBLES[trouble].lacks_room or not ballast.release(home.directory):
             raise
     return _take(home, now_ms, lock)._replace(full=True)
 

@@ -370,7 +370,7 @@ class JournalWriter:
         if unavailable is None:
             await self._fail_with(error)
         self._unavailable = unavailable
-        if unavailable is not None and unavailable.trouble in ballast.NO_ROOM:
+        if unavailable is not None and TROUBLES[unavailable.trouble].lacks_room:
             await self._give_up_ballast()
 
     async def _give_up_ballast(self) -> None:

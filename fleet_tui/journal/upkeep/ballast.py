@@ -7,7 +7,6 @@ import os
 import sqlite3
 from pathlib import Path
 
-from fleet_tui.core.modes import Trouble
 from fleet_tui.journal.directory import create_private, sync_directory
 
 NAME = "ballast"
@@ -19,9 +18,6 @@ MARGIN = 4
 otherwise the ballast's own space would look like room."""
 
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
-NO_ROOM = frozenset({Trouble.DISK_FULL, Trouble.QUOTA_USED_UP})
-"""The troubles that the ballast is given up for. SQLite often tells a full disk as an error of the
-disk, so its code alone does not decide."""
 
 
 def wanted_bytes(directory: Path) -> int:

@@ -25,7 +25,11 @@ TOKEN_EVERY_MS = 5_000
 """How soon a mended token is noticed while a refusal is remembered."""
 
 _OF_THE_TOKEN = frozenset(
-    {FailureKind.GATEWAY_AUTH, FailureKind.GATEWAY_SCOPE, FailureKind.SECRET_MISSING}
+    {  # no other refusal has to do with it
+        FailureKind.GATEWAY_AUTH,
+        FailureKind.GATEWAY_SCOPE,
+        FailureKind.SECRET_MISSING,
+    }
 )
 """Refusals that another token may lift."""
 

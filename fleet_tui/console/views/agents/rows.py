@@ -4,6 +4,7 @@ Unknown is ``?`` or ``-``, never zero; what was seen too long ago is dim.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import assert_never
 
 import msgspec
 
@@ -66,12 +67,10 @@ def run_numbers(tasks: Iterable[Task], now_ms: int) -> dict[AgentName, RunNumber
             count[2] += attempt.cost_microusd
             if attempt.usage.unusable:
                 unknown.add(attempt.agent)
-            if attempt.phase is AttemptPhase.SUCCEEDED:
-                if attempt.started_at_ms is not None:
-                    took_ms = words.elapsed_ms(attempt.started_at_ms, attempt.ended_at_ms)
-                    spans.setdefault(attempt.agent, []).append(took_ms)
-            elif attempt.phase is not AttemptPhase.CANCELLED:
-                count[1] += 1
+            count[1] += _ended_badly(attempt.phase)
+            if attempt.phase is AttemptPhase.SUCCEEDED and attempt.started_at_ms is not None:
+                took_ms = words.elapsed_ms(attempt.started_at_ms, attempt.ended_at_ms)
+                spans.setdefault(attempt.agent, []).append(took_ms)
     return {
         agent: RunNumbers(
             ended=ended,
@@ -278,11 +277,35 @@ def agent_cells(row: AgentRow, glyphs: Glyphs) -> dict[str, Cell]:
     }
 
 
+def _ended_badly(phase: AttemptPhase) -> bool:
+    match phase:
+        case (
+            AttemptPhase.NOT_STARTED
+            | AttemptPhase.FENCED
+            | AttemptPhase.DIED
+            | AttemptPhase.GIVEN_UP
+            | AttemptPhase.FAILED
+            | AttemptPhase.TIMED_OUT
+        ):
+            return True
+        case (
+            AttemptPhase.PLANNED
+            | AttemptPhase.RUNNING
+            | AttemptPhase.UNKNOWN
+            | AttemptPhase.CANCELLING
+            | AttemptPhase.SUCCEEDED
+            | AttemptPhase.CANCELLED
+        ):
+            return False
+        case _:
+            assert_never(phase)
+
+
 def tail_text(hidden: Sequence[AgentRow]) -> str:
     """``13 more - all up``: what a table cut short does not show."""
-    counts: dict[str, int] = {}
+    counts: dict[AgentWord, int] = {}
     for row in hidden:
         counts[row.state] = counts.get(row.state, 0) + 1
-    if set(counts) == {"up"}:
+    if set(counts) == {AgentWord.UP}:
         return f"{len(hidden)} more - all up"
     return f"{len(hidden)} more - " + ", ".join(f"{n} {word}" for word, n in counts.items())

@@ -104,7 +104,7 @@ def _operators(task: Task, pen: Pen, now_ms: int) -> Iterator[DetailLine]:
         yield paragraph("Changed since it was submitted; its key stands for what was submitted.")
     if task.dropped_by is not None:
         yield paragraph(f"Dropped by {name(task.dropped_by)}: nothing more is needed.", Tone.DIM)
-    is_dead = task.phase in (TaskPhase.FAILED, TaskPhase.EXPIRED) and task.dropped_by is None
+    is_dead = task.phase.has_failed and task.dropped_by is None
     if is_dead and pen.can_act:
         requeue, edit, drop = (
             Cell(pen.keyed(action), Tone.KEY) for action in ("{requeue}", "{edit}", "{drop}")
