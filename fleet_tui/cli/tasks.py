@@ -28,10 +28,6 @@ from fleet_tui.cli.common import (
 from fleet_tui.cli.confirming import need_somebody
 from fleet_tui.cli.recordings import look_at
 from fleet_tui.cli.selecting import passing
-from fleet_tui.cli.why import pen_for
-from fleet_tui.console.text.document import Section, plain
-from fleet_tui.console.views.tasks.detail import answer_sections
-from fleet_tui.console.views.tasks.evidence import evidence
 from fleet_tui.console.views.tasks.reasons import reasons
 from fleet_tui.core.ids import task_label, task_number
 from fleet_tui.core.ledger.state import FleetState
@@ -202,6 +198,12 @@ def resolve_command(
     Prints what is known first. On a terminal it asks for what was not given; elsewhere VERDICT and
     REASON are needed.
     """
+    # The pages of the console measure text with a library that the list of tasks does without.
+    from fleet_tui.cli.why import pen_for
+    from fleet_tui.console.text.document import Section, plain
+    from fleet_tui.console.views.tasks.detail import answer_sections
+    from fleet_tui.console.views.tasks.evidence import evidence
+
     fleet = find_fleet(fleet_text)
     with ledger_of(fleet) as ledger:
         state = ledger.load()

@@ -47,6 +47,17 @@ class About(StrEnum):
     ROUTING = "routing"
 
     @property
+    def names_agent(self) -> bool:
+        """Whether what changed is called after an agent."""
+        match self:
+            case About.AGENT | About.ROUTING:
+                return True
+            case About.ALERT | About.FLEET_FILE | About.ENGINE | About.WORK:
+                return False
+            case _:
+                assert_never(self)
+
+    @property
     def heading(self) -> str:
         """Above the changes of this sort."""
         match self:

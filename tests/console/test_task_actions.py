@@ -7,8 +7,7 @@ import pytest
 
 from fleet_tui.console.actions.doing import parse_rate
 from fleet_tui.console.shell.places import Place
-from fleet_tui.console.views.routing.why import waiting_words
-from fleet_tui.console.views.tasks.reasons import reasons
+from fleet_tui.console.views.tasks.reasons import reasons, waiting_words
 from fleet_tui.console.widgets.dialogs import ConfirmBar
 from fleet_tui.console.widgets.plan_form import PlanForm
 from fleet_tui.core.engine.commands import Freeze, Thaw

@@ -34,12 +34,8 @@ DURATION_KEYS = frozenset({"p95", "wait", "age"})
 MONEY_KEYS = frozenset({"cost"})
 """Keys whose values are microusd: a number without a unit means dollars."""
 
-RANKS: dict[str, dict[str, float]] = {
-    "level": {
-        **{severity.value: severity.level for severity in Severity},
-        **{level.name.lower(): level for level in Level},
-    }
-}
+_LEVELS = {level.name.lower(): level for level in Level}
+RANKS: dict[str, dict[str, float]] = {"level": {**{s.value: s.level for s in Severity}, **_LEVELS}}
 """Words that have an order, by key: those of lines, events and alerts have one together."""
 
 Value = str | float | tuple[str, ...] | frozenset[str] | None

@@ -83,5 +83,5 @@ def _value(value: str | None) -> str:
 
 def _target(alike: Sequence[Change]) -> Target | None:
     change = alike[0]
-    is_agents = change.about in (About.AGENT, About.ROUTING)
-    return Target(agent=AgentName(change.name)) if is_agents and len(alike) == 1 else None
+    is_one = change.about.names_agent and len(alike) == 1
+    return Target(agent=AgentName(change.name)) if is_one else None

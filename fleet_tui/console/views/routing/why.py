@@ -19,11 +19,11 @@ from fleet_tui.console.text.document import (
     paragraph,
     short,
 )
+from fleet_tui.console.views.tasks.reasons import waiting_words
 from fleet_tui.core.fleet import FleetSpec
-from fleet_tui.core.reason_words import pending_words
 from fleet_tui.core.routing.decision import Candidate, Pending, Rejection, RoutingDecision, Rule
 from fleet_tui.core.routing.record import DecisionRecord
-from fleet_tui.core.tasks.model import HoldRecord, Task, TaskSpec
+from fleet_tui.core.tasks.model import Task, TaskSpec
 from fleet_tui.core.text import words
 
 # Rules whose ``wanted`` says it all have no word of their own.
@@ -39,16 +39,6 @@ _RULE_WORDS: dict[Rule, str] = {
     Rule.CORDON: "",
     Rule.SLOTS: "",
 }
-
-
-def waiting_words(pending: Pending) -> str:
-    """Why a task waits: the engine's words, or what its code means."""
-    return short(pending.detail or pending_words(pending.code))
-
-
-def held_words(hold: HoldRecord) -> str:
-    """``held by ops: wait for the migration``."""
-    return short(f"held by {hold.by}{': ' if hold.reason else ''}{hold.reason}")
 
 
 def why_sections(

@@ -70,7 +70,7 @@ MAX_HINTED = 6
 MAX_DRAFTS = 20
 
 
-class Draft(NamedTuple):
+class FormDraft(NamedTuple):
     """What was typed and not sent."""
 
     typed: Typed
@@ -78,7 +78,7 @@ class Draft(NamedTuple):
     """The task that is edited, as it was when the fields were filled with what it asks for."""
 
 
-_drafts: WeakKeyDictionary[App[object], dict[str, Draft]] = WeakKeyDictionary()
+_drafts: WeakKeyDictionary[App[object], dict[str, FormDraft]] = WeakKeyDictionary()
 """So that leaving the form loses nothing: by the task that is edited, empty for a new one."""
 
 
@@ -108,7 +108,7 @@ class SubmitScreen(FleetScreen):
         return "submit a task"
 
     @property
-    def _draft(self) -> Draft | None:
+    def _draft(self) -> FormDraft | None:
         """What was typed here before and not sent; a command line begins anew."""
         drafts = _drafts.get(self.app, {})
         return None if self.place.query else drafts.get(self.place.subject)
@@ -127,7 +127,7 @@ class SubmitScreen(FleetScreen):
 
     def compose_body(self) -> ComposeResult:
         """The fields in the order they are asked for."""
-        draft = self._draft or Draft(self.beginning(), self.subject())
+        draft = self._draft or FormDraft(self.beginning(), self.subject())
         typed, self.about = draft
         fleet = self.console.view.state.fleet
         with VerticalScroll(classes="form", can_focus=False):
@@ -183,7 +183,7 @@ class SubmitScreen(FleetScreen):
     @on(FieldChanged)
     def _on_typed(self) -> None:
         drafts = _drafts.setdefault(self.app, {})
-        drafts[self.place.subject] = Draft(self.typed, self.about)
+        drafts[self.place.subject] = FormDraft(self.typed, self.about)
         while len(drafts) > MAX_DRAFTS:
             del drafts[next(iter(drafts))]
         self._refresh_notes()

@@ -18,8 +18,9 @@ from fleet_tui.console.text.document import (
 )
 from fleet_tui.console.text.looks import attempt_cell, task_cell, task_look
 from fleet_tui.console.text.story import story_line
-from fleet_tui.console.views.routing.why import held_words, needs_line, why_sections
+from fleet_tui.console.views.routing.why import needs_line, why_sections
 from fleet_tui.console.views.tasks.evidence import evidence, limits
+from fleet_tui.console.views.tasks.reasons import held_words
 from fleet_tui.core.agents.troubles import waits_for
 from fleet_tui.core.fleet import FleetSpec, TaskClass
 from fleet_tui.core.ledger.events import Recorded

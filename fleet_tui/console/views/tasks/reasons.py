@@ -2,9 +2,23 @@
 
 from collections.abc import Iterator, Sequence
 
-from fleet_tui.console.views.routing.why import held_words, waiting_words
-from fleet_tui.core.reason_words import lost_words
-from fleet_tui.core.tasks.model import Task, TaskPhase
+from fleet_tui.core.reason_words import lost_words, pending_words
+from fleet_tui.core.routing.decision import Pending
+from fleet_tui.core.tasks.model import HoldRecord, Task, TaskPhase
+from fleet_tui.core.text.firewall import safe_line
+
+MAX_CHARS = 400
+"""Of a sentence in which an operator's words may stand."""
+
+
+def waiting_words(pending: Pending) -> str:
+    """Why a task waits: the engine's words, or what its code means."""
+    return safe_line(pending.detail or pending_words(pending.code), MAX_CHARS)
+
+
+def held_words(hold: HoldRecord) -> str:
+    """``held by ops: wait for the migration``."""
+    return safe_line(f"held by {hold.by}{': ' if hold.reason else ''}{hold.reason}", MAX_CHARS)
 
 
 def reasons(task: Task, notes: Sequence[str] = ()) -> list[str]:
