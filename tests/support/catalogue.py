@@ -480,7 +480,7 @@ BAD_INPUT = {
     ),
     "B65": row(
         "a line without an end",
-        "wire/test_framing.py::test_a_line_without_an_end_is_cut_and_never_held",
+        "wire/test_framing.py::test_a_line_without_an_end_is_cut_and_never_buffered",
         LOG,
     ),
     "B66": row("too many lines", "journal/test_logs.py::test_a_flood_drops_lines_and_counts_them"),

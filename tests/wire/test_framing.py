@@ -42,7 +42,7 @@ def test_invalid_utf8_is_shown_as_bytes() -> None:
 
 @pytest.mark.parametrize("size", [100_000, 10_000_000])
 @pytest.mark.parametrize("chunk", [999, 65_536])
-def test_a_line_without_an_end_is_cut_and_never_buffer(size: int, chunk: int) -> None:
+def test_a_line_without_an_end_is_cut_and_never_buffered(size: int, chunk: int) -> None:
     framer = LineFramer()
     for at in range(0, size, chunk):
         assert framer.feed(b"x" * min(chunk, size - at)) == []
