@@ -81,7 +81,7 @@ async def test_a_link_of_ones_own_is_refused_too(deep: Path, tmp_path: Path) -> 
 async def test_a_file_and_a_directory_that_others_can_write_to_are_refused(deep: Path) -> None:
     path = socket_path(deep)
     path.parent.write_bytes(b"")
-    with pytest.raises(FleetError, match="is no directory"):
+    with pytest.raises(FleetError, match="is not a directory"):
         doors.check_room(path)
     path.parent.unlink()
     path.parent.mkdir()

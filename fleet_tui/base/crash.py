@@ -84,8 +84,8 @@ def report(error: BaseException | None, directory: Path | None = None) -> str:
         return "fleet-tui stopped."
     kept = keep(error, directory)
     return (
-        f"fleet-tui: a bug stopped the console ({in_words(error)}).\n"
-        f"{kept[0].upper()}{kept[1:]}\nThe fleet goes on."
+        "fleet-tui: a bug stopped the console "
+        f"({in_words(error)}).\n{kept[0].upper()}{kept[1:]}\nThe fleet keeps running."
     )
 
 
@@ -145,7 +145,7 @@ def _unraisable(args: "sys.UnraisableHookArgs") -> None:
     if isinstance(args.exc_value, KeyboardInterrupt):
         interrupt.lost()
     elif args.exc_value is not None:
-        _complain(f"an error nobody could catch ({in_words(args.exc_value)})", args.exc_value)
+        _complain(f"an uncaught error ({in_words(args.exc_value)})", args.exc_value)
 
 
 def _complain(what: str, error: BaseException) -> None:

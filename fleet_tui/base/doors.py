@@ -48,7 +48,7 @@ def check_room(path: Path) -> None:
     if stat.S_ISLNK(found.st_mode):
         problem = f"{room} is a link that user {found.st_uid} made"
     elif not stat.S_ISDIR(found.st_mode):
-        problem = f"{room} is no directory"
+        problem = f"{room} is not a directory"
     elif found.st_uid != who:
         problem = f"{room} belongs to user {found.st_uid}, not to user {who}"
     elif found.st_mode & WRITABLE_BY_OTHERS:

@@ -130,7 +130,7 @@ def act(
         elif done.changed or not able:
             say(f"{verb.afterwards}: {them}")
         else:
-            say("it had changed meanwhile; nothing was done", err=True)
+            say("it had changed since; nothing was done", err=True)
     for each in [*already, *left_out][:MAX_LEFT_OUT_TOLD]:
         say(f"{each.label}: {each.why.text}", err=True)
     if done.refused is not None:
@@ -224,9 +224,9 @@ def _ask(
         for line in impact:
             say(line, err=True)
     if meant.everything:
-        confirm_count("Type how many tasks that is", count, typed=consent.confirm)
+        confirm_count("Type the number of tasks to confirm", count, typed=consent.confirm)
     else:
-        confirm("Do it?", yes=consent.yes)
+        confirm("Continue?", yes=consent.yes)
     return not given
 
 
@@ -303,15 +303,15 @@ Options = list[Callable[[Callable[..., Any]], Callable[..., Any]]]
 def _option(option: Option) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     match option:
         case Option.REASON:
-            return click.option("--reason", default="", help="Why, for the record.")
+            return click.option("--reason", default="", help="Reason, recorded in the ledger.")
         case Option.NEEDED_REASON:
-            return click.option("--reason", required=True, help="Why; it is recorded.")
+            return click.option("--reason", required=True, help="Reason, recorded in the ledger.")
         case Option.RATE:
             return click.option(
                 "--per-minute",
                 type=click.IntRange(1, MAX_PER_MINUTE),
                 metavar="N",
-                help="Spread them out: so many a minute.",
+                help="Requeue at most N tasks per minute.",
             )
         case Option.PRIORITY:
             return click.argument("priority", type=OneOf(each.name for each in Priority))
@@ -339,11 +339,11 @@ def _takes(verb: Verb) -> Options:
 
 
 _EXIT_CODES = {
-    Noun.TASK: "TASKS are t-42, 42 or ids. Exit 1 when nothing matched, 5 when some were left out,"
-    " 6 when all were or nobody said yes.",
-    Noun.AGENT: "Exit 6 when one is not known or nobody said yes.",
-    Noun.ALERT: "Exit 6 when one is not open.",
-    Noun.FLEET: "Exit 6 when the fleet is not so that it can be done.",
+    Noun.TASK: "TASKS are labels (t-42), numbers (42) or ids. Exits 1 if nothing matched, 5 if "
+    "some tasks were left out, 6 if all were left out or the prompt was declined.",
+    Noun.AGENT: "Exits 6 if an agent is unknown or the prompt was declined.",
+    Noun.ALERT: "Exits 6 if an alert is not open.",
+    Noun.FLEET: "Exits 6 if the fleet's state does not allow it.",
 }
 
 

@@ -31,7 +31,7 @@ MAX_WHY_CHARS = 160
 @json_option
 @watch_option
 def agents_command(fleet_text: str | None, as_json: bool, again_s: float | None) -> None:
-    """List the agents, worst first, with what each has done and cost."""
+    """List the agents, worst first, with the work and cost of each."""
     fleet = look_at(fleet_text)
     watched(lambda: _show(fleet, as_json), again_s)
 

@@ -51,5 +51,5 @@ def begin(context: click.Context, screen: Screen) -> int:
             return 0
         case never:
             assert_never(never)
-    click.echo("next: look it over, then  fleet-tui check  and  fleet-tui", err=True)
+    click.echo("next: review it, then run  fleet-tui check  and  fleet-tui", err=True)
     return 0

@@ -90,7 +90,7 @@ def state_directory(fleet: Fleet) -> Iterator[Finding]:
     try:
         check(directory)
     except JournalMissing:
-        yield warn("state", f"{directory} is not there yet", "`fleet-tui open` makes it")
+        yield warn("state", f"{directory} does not exist yet", "`fleet-tui open` creates it")
         return
     except FleetError as error:
         yield fail("state", error.message, error.hint or "an engine refuses to use it")
@@ -101,16 +101,18 @@ def state_directory(fleet: Fleet) -> Iterator[Finding]:
     free = disk.f_bavail * disk.f_frsize
     text = f"{words.size(free)} free"
     if free < ballast.wanted_bytes(directory):
-        yield fail("disk", text, "make room: the engine can store nothing")
+        yield fail("disk", text, "free disk space: the engine cannot write")
     elif free < LITTLE_ROOM_BYTES:
-        yield warn("disk", text, "make room before the engine can store nothing more")
+        yield warn("disk", text, "free disk space before the engine cannot write")
     else:
         yield ok("disk", text)
     if ballast.is_made(directory):
         size = words.size(ballast.wanted_bytes(directory))
-        yield ok("ballast", f"{size} kept back for a full disk")
+        yield ok("ballast", f"{size} reserved for a full disk")
     else:
-        yield warn("ballast", "no room is kept back", "an engine makes it when there is room")
+        yield warn(
+            "ballast", "no space is reserved", ("an engine reserves it when the disk has room")
+        )
 
 
 def journal(fleet: Fleet) -> Iterator[Finding]:
@@ -125,7 +127,7 @@ def journal(fleet: Fleet) -> Iterator[Finding]:
         return
     if not checked.intact:
         text = f"{checked.reason}; events {checked.bad_range} cannot be trusted"
-        yield fail("journal", text, "`fleet-tui restore` puts a backup in place")
+        yield fail("journal", text, "`fleet-tui restore` restores a backup")
         return
     yield ok("journal", f"intact, {words.plural(checked.events, 'event')}")
     reader = JournalReader(fleet.directory)
@@ -136,7 +138,7 @@ def journal(fleet: Fleet) -> Iterator[Finding]:
     ahead_ms = last_ms - time.time_ns() // 1_000_000
     if ahead_ms > CLOCK_TOLERANCE_MS:
         text = f"{words.duration(ahead_ms)} behind the ledger's last event"
-        yield fail("clock", text, "set the clock: deadlines would come late")
+        yield fail("clock", text, "set the clock: otherwise deadlines fire late")
     else:
         yield ok("clock", time.strftime("%Y-%m-%d %H:%M:%S %Z"))
 
@@ -150,12 +152,14 @@ def engine(fleet: Fleet) -> Iterator[Finding]:
         yield _no_engine(fleet)
         return
     if holder is None:
-        text = f"one answers at {path}, and nobody holds the ledger's lock"
-        yield fail("engine", text, "its lock file was removed; it makes it again within seconds")
+        text = f"an engine answers at {path} without holding the ledger's lock"
+        yield fail(
+            "engine", text, ("its lock file was removed; the engine recreates it within seconds")
+        )
         return
     if told is None:
         text = f"{holder} owns the ledger and does not answer at {path}"
-        todo = "a removed socket is made again within seconds; `fleet-tui stop` ends that process"
+        todo = "a removed socket is recreated within seconds; `fleet-tui stop` ends that process"
         yield fail("engine", text, todo)
         return
     if told.mode.mode is not EngineMode.NORMAL:
@@ -163,7 +167,9 @@ def engine(fleet: Fleet) -> Iterator[Finding]:
         yield fail("engine", text, told.mode.way_out)
     elif told.version != __version__:
         text = f"pid {told.pid} is version {told.version}"
-        yield warn("engine", text, "`fleet-tui stop` and `fleet-tui open` bring this version in")
+        yield warn(
+            "engine", text, ("run `fleet-tui stop`, then `fleet-tui open`, to use this version")
+        )
     else:
         yield ok("engine", f"pid {told.pid} works, epoch {told.epoch}")
     if told.mode.mode is EngineMode.NORMAL:
@@ -179,7 +185,7 @@ def _no_engine(fleet: Fleet) -> Finding:
     if not was_killed(state):
         return ok("engine", "none runs")
     said = engine_gone(fleet, state).removeprefix("engine: ")
-    return warn("engine", said, "`fleet-tui open` starts one, which finds the runs again")
+    return warn("engine", said, "`fleet-tui open` starts one, which picks up the open runs")
 
 
 def _troubles(fleet: Fleet) -> Iterator[Finding]:
@@ -224,7 +230,7 @@ def agents(fleet: Fleet) -> Iterator[Finding]:
     if well or not known:
         yield ok("agents", text)
     else:
-        yield fail("agents", text, "nothing is taken until one is")
+        yield fail("agents", text, "no work is accepted until one is")
 
 
 async def ssh(loaded: Loaded, file: str) -> list[Finding]:
@@ -250,13 +256,13 @@ async def ssh(loaded: Loaded, file: str) -> list[Finding]:
         resolved = surveyed.answers[name]
         if isinstance(resolved, ConfigRefusal):
             text = f"ssh_config: {safe_line(str(resolved))}"
-            found.append(fail(f"host {name}", text, "`fleet-tui check` says where"))
+            found.append(fail(f"host {name}", text, "`fleet-tui check` shows where"))
             continue
         try:
             route = files.route(host, resolved)
         except LocalSetupError as error:
             text = safe_line(str(error))
-            found.append(fail(f"host {name}", text, "`fleet-tui check` and `ssh -G` say more"))
+            found.append(fail(f"host {name}", text, "`fleet-tui check` and `ssh -G` show more"))
             continue
         user = safe_line(route.options.username) or operator()
         where = safe_line(route.options.host)
@@ -266,7 +272,7 @@ async def ssh(loaded: Loaded, file: str) -> list[Finding]:
         else:
             files_text = safe_line(" and ".join(str(path) for path in route.known_hosts_files[:2]))
             text = f"{way}, its key is in neither of {files_text}"
-            todo = f"`fleet-tui trust {name}` shows it and enrols it"
+            todo = f"`fleet-tui trust {name}` shows it and adds it to known_hosts"
             found.append(fail(f"host {name}", text, todo))
     return found
 
@@ -276,9 +282,9 @@ def _of_ssh_config(problem: Problem) -> Finding:
     text = f"{about}: {problem.message}"
     match problem.severity:
         case ProblemSeverity.ERROR:
-            return fail("ssh config", text, problem.hint or "`fleet-tui check` says the same")
+            return fail("ssh config", text, problem.hint or "`fleet-tui check` reports the same")
         case ProblemSeverity.WARNING:
-            return warn("ssh config", text, problem.hint or "say it in the fleet file instead")
+            return warn("ssh config", text, problem.hint or "set it in the fleet file instead")
         case ProblemSeverity.NOTE:
             return ok("ssh config", text)
         case never:
@@ -292,7 +298,7 @@ def _through(host: HostSpec, has_chain: bool) -> str:
 
 
 async def secrets(spec: FleetSpec) -> list[Finding]:
-    """Whether tokens can be had; never what they are."""
+    """Whether tokens is available; never what they are."""
     from fleet_tui.wire.secrets import SecretProblem, resolve_secret
 
     found = []
@@ -305,7 +311,9 @@ async def secrets(spec: FleetSpec) -> list[Finding]:
             continue
         answer = await resolve_secret(reference)
         if isinstance(answer, SecretProblem):
-            found.append(fail(about, safe_line(answer.detail), "the engine needs it where it runs"))
+            found.append(
+                fail(about, safe_line(answer.detail), "the engine needs it on its own machine")
+            )
         else:
-            found.append(ok(about, "can be had"))
+            found.append(ok(about, "is available"))
     return found

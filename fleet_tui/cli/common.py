@@ -46,7 +46,7 @@ RECORDING_SUFFIX = ".fleetrec"
 GZIP_MAGIC = b"\x1f\x8b"
 PAGE_EVENTS = 2_000
 FLEET_VARIABLE = "FLEET_TUI_FLEET"
-TASKS_HINT = "a task is called t-42, 42 or by its id; `fleet-tui tasks` lists them"
+TASKS_HINT = "a task is named by its label (t-42), number (42) or id; `fleet-tui tasks` lists them"
 MIN_PAUSE_S = 0.2
 MAX_PAUSE_S = 86_400.0
 
@@ -106,10 +106,10 @@ def find_fleet(text: str | None) -> Fleet:
         return Fleet(text, None, fleet_dir(text))
     if is_there:
         kind = "a directory" if path.is_dir() else "no regular file"
-        raise UsageError(f"{text!r} is {kind}", hint="give the path of a fleet.yaml")
+        raise UsageError(f"{text!r} is {kind}", hint="give the path of a fleet file")
     raise UsageError(
-        f"{text!r} is neither a fleet file nor a fleet that ran here",
-        hint="give the path of a fleet.yaml",
+        f"{text!r} is neither a fleet file nor the name of a fleet that has run here",
+        hint="give the path of a fleet file",
     )
 
 
@@ -195,7 +195,7 @@ def watch_option(command: Callable[..., Any]) -> Callable[..., Any]:
         "again_s",
         type=Seconds(),
         metavar="SECONDS",
-        help="Show it again and again, until ctrl+c.",
+        help="Repeat every SECONDS until ctrl+c.",
     )(command)
 
 
@@ -347,11 +347,11 @@ def engine_gone(fleet: Fleet, state: FleetState) -> str:
     now_ms = fleet.now_ms(state)
     if engine.stopped_at_ms is not None:
         ago = words.age(engine.stopped_at_ms, now_ms)
-        return f"engine: stopped {ago} ago; this is how it left the fleet"
+        return f"engine: stopped {ago} ago; this is the last known state"
     ago = words.age(state.at_ms, now_ms)
     return (
-        f"engine: none runs; pid {engine.pid} ended without a word after its last event, {ago} ago;"
-        " this is how it left the fleet"
+        f"engine: none runs; pid {engine.pid} ended unexpectedly after its last event, {ago} "
+        "ago; this is the last known state"
     )
 
 
@@ -363,13 +363,13 @@ def unreached(fleet: Fleet, error: Unreachable) -> Unreachable:
         return error
     path = socket_path(fleet.directory)
     if path.is_dir() and not path.is_symlink():
-        remedy = f"{path} is a directory: once it is moved away the engine makes its socket again"
+        remedy = f"{path} is a directory: move it away and the engine recreates its socket"
     else:
-        remedy = "it makes a removed socket again within seconds"
+        remedy = "the engine recreates a removed socket within seconds"
     return Unreachable(
         f"the engine of {fleet.name} runs and does not answer at its socket: {holder}",
-        hint=f"{remedy}; `fleet-tui stop {fleet.name}` ends it, `fleet-tui doctor {fleet.name}`"
-        " says more",
+        hint=f"{remedy}; `fleet-tui stop {fleet.name}` ends it, `fleet-tui doctor {fleet.name}` "
+        "shows more",
     )
 
 

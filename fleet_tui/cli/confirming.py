@@ -13,7 +13,7 @@ def confirm(question: str, *, yes: bool) -> None:
     be asked."""
     if yes:
         return
-    need_somebody("--yes says so beforehand")
+    need_somebody("--yes skips the prompt")
     if not click.confirm(safe_line(question), err=True):
         raise CommandRefused("nothing was done")
 
@@ -21,7 +21,7 @@ def confirm(question: str, *, yes: bool) -> None:
 def confirm_count(question: str, count: int, *, typed: int | None) -> None:
     """As :func:`confirm`, for what is done to everything: the operator types how many that is."""
     if typed is None:
-        need_somebody(f"--confirm {count} says so beforehand")
+        need_somebody(f"--confirm {count} confirms without a prompt")
         typed = click.prompt(safe_line(question), type=int, err=True)
     if typed != count:
         raise CommandRefused(f"there are {count:,}, not {typed:,}; nothing was done")

@@ -27,10 +27,10 @@ from fleet_tui.core.text.firewall import safe_line
 def dead_command(
     fingerprint: str | None, fleet_text: str | None, as_json: bool, limit: int
 ) -> None:
-    """List dead letters: tasks that failed or expired and that nobody requeued or dropped.
+    """List dead letters: tasks that failed or expired and were not yet requeued or dropped.
 
-    One line for each way of failing; with its FINGERPRINT, the tasks that failed so. Exit 1 when
-    nothing has that fingerprint.
+    Prints one line per kind of failure, or the tasks with a given FINGERPRINT. Exits 1 if no dead
+    letter has that fingerprint.
     """
     fleet = look_at(fleet_text)
     with ledger_of(fleet) as ledger:

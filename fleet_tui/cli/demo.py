@@ -64,32 +64,32 @@ class Duration(click.ParamType[float]):
     type=click.FloatRange(0.1, 100),
     default=1.0,
     show_default=True,
-    help="How many times faster agents work and stories unfold.",
+    help="Speed-up of the agents and of the scenario.",
 )
 @click.option(
     "--scenario",
     type=OneOf(SCENARIOS),
     default="default",
     show_default=True,
-    help="What happens: an agent fails; a region vanishes; work floods in.",
+    help="default: an agent fails; outage: a region is lost; surge: load spikes.",
 )
-@click.option("--headless", is_flag=True, help="Run without a screen and print what happened.")
+@click.option("--headless", is_flag=True, help="Run without a screen and print a summary.")
 @click.option(
     "--for",
     "for_s",
     type=Duration(),
     default="30s",
     show_default=True,
-    help="How long, with --headless.",
+    help="With --headless: how long to run.",
 )
-@click.option("--json", "as_json", is_flag=True, help="With --headless: one JSON document.")
+@click.option("--json", "as_json", is_flag=True, help="With --headless: print one JSON document.")
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="With --headless: where the recording goes.",
+    help="With --headless: write the recording to this file.",
 )
-@click.option("--force", is_flag=True, help="Replace a recording that is there.")
+@click.option("--force", is_flag=True, help="Overwrite an existing recording.")
 @screen_options
 def demo_command(
     seed: int,
@@ -102,15 +102,15 @@ def demo_command(
     force: bool,
     screen: Screen,
 ) -> int:
-    """Look at a living fleet of 20 simulated agents behind a real SSH server on this machine.
+    """Run a fleet of 20 simulated agents behind a real SSH server on this machine.
 
-    Half an hour of history is there already. Nothing leaves this machine and nothing is left
-    behind when it ends.
+    The fleet starts with half an hour of history. No traffic leaves this machine, and the demo
+    removes its files when it ends.
     """
     if as_json and not headless:
         raise UsageError("--json goes with --headless")
     if math.isnan(speed):  # which lies in every range
-        raise UsageError("--speed nan is no number from 0.1 to 100")
+        raise UsageError("--speed nan is not a number from 0.1 to 100")
     if output is not None and not headless:
         raise UsageError("-o goes with --headless", hint="`fleet-tui export` writes one too")
     name = time.strftime("demo-%Y%m%d-%H%M%S") + f"-{os.getpid()}.fleetrec"

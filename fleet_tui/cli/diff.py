@@ -25,8 +25,8 @@ from fleet_tui.core.text import words
 def diff_command(moment: str, until: str | None, fleet_text: str | None, as_json: bool) -> None:
     """Show what changed between two moments: alerts, agents, the fleet file, the engine, work.
 
-    FROM and TO are 11:50, 11:50:10, 2026-11-21T11:50 or 15m (ago); TO is now by default, of a
-    recording its end. What was taken back in between is not shown.
+    FROM and TO are 11:50, 11:50:10, 2026-11-21T11:50 or 15m (ago). TO defaults to now, or to the
+    end of a recording. Changes that were reversed in between are not shown.
     """
     from fleet_tui.feed.stores import Stores
 

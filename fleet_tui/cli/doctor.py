@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 @fleet_argument
 @json_option
 def doctor_command(fleet_text: str | None, as_json: bool) -> int:
-    """Look at the state directory, journal, engine and its agents, SSH's files, secrets of FLEET.
+    """Check FLEET's state directory, journal, engine, agents, SSH files and secrets.
 
-    Changes nothing and contacts no host; how the agents are, a running engine tells. Each line is
-    ok, warn or fail, with what to do. Exit 0 when nothing fails, 1 when something does.
+    Changes nothing and contacts no host; agent health comes from the running engine. Each line is
+    ok, warn or fail, with a suggested fix. Exits 0 if nothing fails, 1 otherwise.
     """
     from fleet_tui.cli.checkup import CheckOutcome
 
@@ -60,7 +60,7 @@ def _findings(fleet: Fleet) -> "Iterator[Finding]":
         yield from checkup.engine(fleet)
         yield from checkup.agents(fleet)
     if fleet.file is None:
-        yield checkup.warn("fleet file", "not named", "give its path to have hosts looked at")
+        yield checkup.warn("fleet file", "not named", "give its path to check the hosts")
         return
     try:
         loaded = load_fleet(fleet.file, os.environ)
@@ -69,6 +69,6 @@ def _findings(fleet: Fleet) -> "Iterator[Finding]":
         text = f"{fleet.file} has {words.plural(count, 'problem')}"
         yield checkup.fail("fleet file", text, "`fleet-tui check` shows them")
         return
-    yield checkup.ok("fleet file", f"{fleet.file} is sound")
+    yield checkup.ok("fleet file", f"{fleet.file} is valid")
     yield from run(checkup.ssh(loaded, str(fleet.file)))
     yield from run(checkup.secrets(loaded.spec))

@@ -34,9 +34,9 @@ POLL_S = 0.05
 @click.command()
 @fleet_argument
 def engine_command(fleet_text: str | None) -> None:
-    """Run the fleet's engine until SIGTERM or ctrl+c; SIGHUP changes nothing.
+    """Run the fleet's engine until SIGTERM or ctrl+c; SIGHUP is ignored.
 
-    One engine owns a fleet: a second one refuses and names the first.
+    One engine owns a fleet: a second one refuses to start and names the first.
     """
     from fleet_tui.base.confine import confine
     from fleet_tui.config.load import load_fleet
@@ -45,7 +45,7 @@ def engine_command(fleet_text: str | None) -> None:
     confine()
     found = find_fleet(fleet_text)
     if found.file is None:
-        raise UsageError("an engine needs the fleet's file", hint="give the path of a fleet.yaml")
+        raise UsageError("an engine needs the fleet's file", hint="give the path of a fleet file")
     loaded = load_fleet(found.file, os.environ)
     for warning in loaded.warnings:
         say(f"{warning.path}:{warning.line}: {warning.message}", err=True)
@@ -74,7 +74,7 @@ def keep_log(fleet: Fleet) -> None:
     try:
         root.addHandler(_log_file(private_dir(fleet.directory) / LOG_FILE))
     except OSError as error:
-        say(f"there is no log file ({error}); warnings are said here instead", err=True)
+        say(f"no log file ({error}); warnings are printed here instead", err=True)
 
 
 def _log_file(path: Path) -> logging.Handler:
@@ -100,11 +100,11 @@ def _log_file(path: Path) -> logging.Handler:
 @click.command()
 @fleet_argument
 @json_option
-@click.option("--reason", default="", help="Why, for the record.")
+@click.option("--reason", default="", help="Reason, recorded in the ledger.")
 def stop_command(fleet_text: str | None, as_json: bool, reason: str) -> None:
-    """Stop the fleet's engine. What runs at the agents goes on; the next engine finds it again.
+    """Stop the fleet's engine. Running work continues; the next engine picks it up again.
 
-    An engine that does not answer gets SIGTERM, when its lock proves which process it is.
+    An engine that does not answer is sent SIGTERM if its lock identifies the process.
     """
     found = find_fleet(fleet_text)
     try:
@@ -142,8 +142,8 @@ def _signal(fleet: Fleet) -> int | None:
             raise Unreachable(
                 f"the engine of {fleet.name} does not answer and did not end within"
                 f" {END_WITHIN_S:.0f} s of SIGTERM (pid {holder.pid})",
-                hint=f"it may be frozen; `kill -KILL {holder.pid}` ends it, and nothing that was"
-                " acknowledged is lost",
+                hint=f"the process may hang; `kill -KILL {holder.pid}` ends it, and nothing that "
+                "was acknowledged is lost",
             )
         time.sleep(POLL_S)
     return holder.pid

@@ -58,7 +58,7 @@ def check_command(
 ) -> None:
     """Check a fleet file (./fleet.yaml if none is named).
 
-    Shows every problem at once. Exit code 0: usable. 3: not.
+    Reports every problem at once. Exits 0 if the file is valid, 3 if not.
     """
     from fleet_tui.cli.ssh_problems import fleet_problems, ssh_problems
     from fleet_tui.config.load import InvalidFleet, load_fleet
@@ -110,7 +110,7 @@ def _print_text(
             program = visible(" ".join(agent.kind.command))
             say(f"note: {name} runs on this machine, as you: {program}")
     if not has_home():
-        say("note: this user has no home directory, so no ~/.ssh/config was looked at")
+        say("note: this user has no home directory, so no ~/.ssh/config was read")
     wrong = any(each.severity is ProblemSeverity.ERROR for each in problems)
     conclusion = "ok" if usable else "not ok" if wrong else "not ok, warnings count as errors"
     say(f"{visible(str(path))}: {conclusion}{f' ({counted})' if counted else ''}: {size(spec)}")
@@ -164,14 +164,14 @@ def _document(
     type=click.Path(path_type=Path, dir_okay=False),
     default=Path("fleet.yaml"),
     show_default=True,
-    help="Where to write it.",
+    help="Output file.",
 )
-@click.option("--force", is_flag=True, help="Replace the file if it exists.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 def init_command(target: Path, force: bool) -> None:
-    """Write a commented fleet file to start from."""
+    """Write a commented starter fleet file."""
     write_new(target, STARTER, force=force)
     say(f"wrote {target}")
-    say(f"next: put your hosts in, then  fleet-tui check {target}", err=True)
+    say(f"next: add your hosts, then run  fleet-tui check {target}", err=True)
 
 
 @click.command("schema")

@@ -32,7 +32,7 @@ _OUTPUT = click.option(
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write to this file instead of standard output.",
 )
-_FORCE = click.option("--force", is_flag=True, help="Replace the file if it exists.")
+_FORCE = click.option("--force", is_flag=True, help="Overwrite an existing file.")
 _FLEET = click.option("--fleet", default="imported", show_default=True, help="The fleet's name.")
 _POOL = click.option(
     "--pool", default=DEFAULT_POOL, show_default=True, help="The pool of every agent."
@@ -41,19 +41,21 @@ _POOL = click.option(
 
 @click.group("import")
 def import_command() -> None:
-    """Make a fleet file from hosts you have listed already.
+    """Generate a fleet file from an existing list of hosts.
 
-    Passwords and keys are never copied; what was left out is said on standard error.
+    Passwords and keys are never copied; everything left out is reported on standard error.
     """
 
 
 @import_command.command("ssh-config")
-@click.option("--match", default="*", show_default=True, help="Only aliases like this glob.")
+@click.option(
+    "--match", default="*", show_default=True, help=("Only aliases that match this glob pattern.")
+)
 @click.option(
     "--config",
     "path",
     type=click.Path(path_type=Path),
-    help="Another file than ~/.ssh/config.",
+    help="Read this file instead of ~/.ssh/config.",
 )
 @_POOL
 @_FLEET
@@ -69,11 +71,11 @@ def from_ssh_config(
     force: bool,
     as_json: bool,
 ) -> int:
-    """Take the Host aliases of ~/.ssh/config.
+    """Import the Host aliases of ~/.ssh/config.
 
-    Only the alias is kept, so SSH goes on applying whatever the file says of it. Aliases that
-    `ssh -G` sends to the same machine become one agent. What ssh refuses, and files that cannot be
-    read, are named and make exit 5; the fleet file is written all the same.
+    Only the alias is kept, so ssh_config still applies to it. Aliases that `ssh -G` resolves to
+    the same machine become one agent. Entries that ssh refuses and files that cannot be read are
+    reported with exit 5; the fleet file is still written.
     """
     if path is None and not has_home():
         raise UsageError(
@@ -126,13 +128,13 @@ def from_ansible(
     force: bool,
     as_json: bool,
 ) -> int:
-    """Take the hosts of an Ansible inventory.
+    """Import the hosts of an Ansible inventory.
 
-    ansible-inventory reads it, from PATH or from the extra fleet-tui[ansible]: every format of
-    Ansible works, and like Ansible it runs the inventory's own programs and plugins. A host's first
-    group becomes its pool, its other groups and the groups those are in become labels. Address,
-    port, user, key file and jump hosts are kept. What a fleet file cannot say is named with its
-    host and variable, and makes exit 5; the file is written all the same.
+    Reads it with ansible-inventory, from PATH or from the extra fleet-tui[ansible]: every
+    inventory format works, and the inventory's own programs and plugins are run, as Ansible does.
+    A host's first group becomes its pool; its other groups and their parents become labels.
+    Address, port, user, key file and jump hosts are kept. Settings that a fleet file cannot
+    express are reported with their host and variable, with exit 5; the file is still written.
     """
     wanted = {group: pool or group for group, _, pool in (each.partition("=") for each in groups)}
     with ending_tidily():  # or Ansible would go on, and its directory would stay
@@ -152,10 +154,10 @@ def from_ansible(
 def from_hosts(
     file: Path, pool: str, fleet: str, target: Path | None, force: bool, as_json: bool
 ) -> int:
-    """Take a plain list, - from standard input: one [user@]host[:port] a line, # begins a comment.
+    """Import a plain list (- for standard input): one [user@]host[:port] per line, # for comments.
 
-    An IPv6 address with a port stands in brackets: user@[::1]:22. A line that is none of this is
-    named and makes exit 5; the file is written all the same.
+    Put an IPv6 address with a port in brackets: user@[::1]:22. Invalid lines are reported with
+    exit 5; the file is still written.
     """
     stream = None if sys.stdin is None else sys.stdin.buffer
     origin = "standard input" if str(file) == "-" else str(file)

@@ -33,11 +33,11 @@ from fleet_tui.core.text import words
     "-o",
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Where to write it.",
+    help="Output file.",
 )
-@click.option("--since", metavar="TIME", help="Start here: 12:04, 10m (ago).")
-@click.option("--until", metavar="TIME", help="End here.")
-@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@click.option("--since", metavar="TIME", help="Start at a time (12:04) or an age (10m).")
+@click.option("--until", metavar="TIME", help="End at a time or an age.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 def export_command(
     fleet_text: str | None,
     as_json: bool,
@@ -48,7 +48,7 @@ def export_command(
 ) -> None:
     """Write a recording (.fleetrec) that `fleet-tui review` opens anywhere, offline.
 
-    What looks like a secret is redacted on the way out.
+    Anything that looks like a secret is redacted.
     """
     from fleet_tui.base.redact import redact
     from fleet_tui.journal.recordings.recording import export
@@ -79,13 +79,16 @@ def export_command(
     "--to",
     "target",
     type=click.Path(path_type=Path),
-    help="A directory that is not there yet; default: one in the user's data directory.",
+    help=(
+        "Target directory, which must not exist yet; default: a new one in the user's data "
+        "directory."
+    ),
 )
 def backup_command(fleet_text: str | None, as_json: bool, target: Path | None) -> None:
-    """Copy the fleet's ledger, samples and logs into a directory of its own.
+    """Copy the fleet's ledger, samples and logs into a new directory.
 
-    The engine may run. Every event of the copy is checked against the chain of hashes before it is
-    called good; a ledger that is not what was written is not copied (exit 1, with the range).
+    The engine may run. Every event of the copy is verified against the hash chain; a damaged
+    ledger is not copied (exit 1, with the range of events).
     """
     from fleet_tui.journal.upkeep.backups import back_up
 
@@ -99,9 +102,9 @@ def backup_command(fleet_text: str | None, as_json: bool, target: Path | None) -
         emit_json("backup", fleet=found.name, backup=done)
         return
     say(f"{done.path}: {done.events} events up to {done.last_seq}, {words.size(done.bytes)}")
-    click.echo("every event was checked; `fleet-tui restore` puts it back")
+    click.echo("every event was verified; `fleet-tui restore` restores it")
     for name in done.left_out:
-        say(f"note: {name} cannot be read and is not in it; the ledger is", err=True)
+        say(f"note: {name} cannot be read and is not in the backup; the ledger is", err=True)
 
 
 if TYPE_CHECKING:
@@ -114,13 +117,13 @@ if TYPE_CHECKING:
 @click.argument("backup", type=click.Path(path_type=Path))
 @json_option
 def restore_command(fleet: str, backup: Path, as_json: bool) -> None:
-    """Put BACKUP, a directory that `fleet-tui backup` made, in place of FLEET's ledger.
+    """Replace FLEET's ledger with BACKUP, a directory made by `fleet-tui backup`.
 
-    Refuses while an engine runs (exit 6; `fleet-tui stop` ends it). The backup is checked first and
-    not changed; the old state directory is kept beside the new one. Runs that were open in the
-    backup are looked for at their agents and not sent again. What waits in the backup may have run
-    since, so the fleet is frozen: it starts nothing until `fleet-tui thaw`. Only a backup that ends
-    exactly where the old ledger is proved to end goes on as it was.
+    Refuses while an engine runs (exit 6; `fleet-tui stop` ends it). The backup is verified first
+    and not changed; the old state directory is kept beside the new one. Runs that were open in the
+    backup are looked up at their agents and not sent again. Tasks that were queued in the backup
+    may have run since, so the fleet is frozen: it starts no work until `fleet-tui thaw`. Only a
+    backup that ends exactly where the old ledger provably ends is not frozen.
     """
     from fleet_tui import __version__
     from fleet_tui.journal.upkeep.restoring import restore
@@ -151,29 +154,29 @@ def _print(done: "Restored", state: "FleetState") -> None:
     made = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(done.copy.last_at_ms / 1_000))
     say(f"restored {done.copy.events} events, up to {done.copy.last_seq} of {made}")
     if done.aside is not None:
-        say(f"what was there is kept in {done.aside}")
+        say(f"the previous directory is kept in {done.aside}")
     if not done.is_behind:
-        click.echo("the old ledger ended there too: the fleet goes on as it was")
+        click.echo("the old ledger ended there too: the fleet is not frozen")
         return
     if done.aside is None:
-        click.echo("there was no ledger here: nobody can say what happened after the backup")
+        click.echo("there was no ledger here: what happened after the backup is unknown")
     elif done.old_last_seq is None or done.old_last_at_ms is None:
-        click.echo("the old ledger cannot be read: nobody can say what happened after the backup")
+        click.echo("the old ledger cannot be read: what happened after the backup is unknown")
     elif done.old_last_seq > done.copy.last_seq:
         newer = done.old_last_seq - done.copy.last_seq
         for_ms = words.elapsed_ms(done.copy.last_at_ms, done.old_last_at_ms)
         say(
             f"the old ledger went on for {newer} events and {words.duration(for_ms)} after the "
-            "backup; the fleet does not know them any more"
+            "backup; those events are gone from the ledger"
         )
     elif done.old_last_seq < done.copy.last_seq:
         click.echo("the backup knows more than the old ledger did")
     else:
-        click.echo("the old ledger cannot be proved to end where the backup does")
+        click.echo("the old ledger does not provably end where the backup does")
     runs = sum(t.open_attempt is not None for t in state.open_tasks.values())
     waiting = sum(1 for _ in state.waiting())
-    say(f"{words.plural(runs, 'open run')}: looked for at the agents, not sent again")
-    say(f"{words.plural(waiting, 'waiting task')}: may have run since, and would run after a thaw")
+    say(f"{words.plural(runs, 'open run')}: looked up at the agents, not sent again")
+    say(f"{words.plural(waiting, 'waiting task')}: may have run since, and will run after a thaw")
     click.echo("the fleet is frozen: cancel what has run, then `fleet-tui thaw`")
 
 
@@ -194,11 +197,11 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
 @click.argument("what", required=False)
 @json_option
 def verify_command(what: str | None, as_json: bool) -> int:
-    """Check every event of WHAT: a fleet (./fleet.yaml), the directory of a backup, or a recording.
+    """Verify every event of WHAT: a fleet (./fleet.yaml), a backup directory, or a recording.
 
-    The whole chain of hashes, the head file and the database files themselves are read; nothing is
-    changed, and an engine may run. Exit 0 when it is intact; 1 when not, with the exact range of
-    events that cannot be trusted.
+    Reads the whole hash chain, the head file and the database files; changes nothing, and the
+    engine may run. Exits 0 if intact, 1 if not, with the exact range of events that cannot be
+    trusted.
     """
     proof = _proof(what)
     if as_json:
@@ -216,7 +219,7 @@ def verify_command(what: str | None, as_json: bool) -> int:
             sound = f"{proof.events} before are sound"
             say(f"events {proof.first_bad}{upto} cannot be trusted; {sound}")
         if proof.kind == "ledger":
-            click.echo("hint: `fleet-tui restore` puts a backup in place", err=True)
+            click.echo("hint: `fleet-tui restore` restores a backup", err=True)
     return ExitCode.OK if proof.intact else ExitCode.FAILED
 
 

@@ -44,11 +44,11 @@ PAGE_LINES = 20_000
     "--level",
     type=OneOf([v.name.lower() for v in Level]),
     default="unknown",
-    help="This level or worse.",
+    help="This level and above.",
 )
-@click.option("--since", metavar="TIME", help="From 12:04 or 10m (ago) on.")
+@click.option("--since", metavar="TIME", help="Start at a time (12:04) or an age (10m).")
 @click.option("-n", "--limit", type=click.IntRange(1, 100_000), default=100, show_default=True)
-@click.option("-F", "--follow", is_flag=True, help="Go on with new lines until ctrl+c.")
+@click.option("-F", "--follow", is_flag=True, help="Follow new lines until ctrl+c.")
 @json_option
 @click.option("--jsonl", "as_lines", is_flag=True, help="Print one JSON document per line.")
 def logs_command(
@@ -63,7 +63,7 @@ def logs_command(
     as_json: bool,
     as_lines: bool,
 ) -> None:
-    """Print lines of the merged log that have all the words WANTED, the newest LIMIT of them."""
+    """Print the newest LIMIT lines of the merged log that contain all the words WANTED."""
     from fleet_tui.journal.telemetry.logs import LogReader
 
     if as_json and follow:
@@ -89,7 +89,7 @@ def logs_command(
             near = nearest(agent, state.agents)
             meant = f"did you mean {near[0]}? " if near else ""
             raise UsageError(
-                f"no agent {agent} is known, and no line is from it",
+                f"no agent is called {agent}, and no line is from it",
                 hint=f"{meant}`fleet-tui agents` lists them",
             )
         if as_json:
@@ -102,7 +102,10 @@ def logs_command(
             fresh = reader.query(msgspec.structs.replace(query, after_line=mark, limit=PAGE_LINES))
             if len(fresh) == PAGE_LINES:
                 say(
-                    f"lines came faster than they are shown: the newest {PAGE_LINES} follow",
+                    (
+                        f"lines arrived faster than they can be printed: the newest {PAGE_LINES} "
+                        "follow"
+                    ),
                     err=True,
                 )
             if fresh:

@@ -20,18 +20,18 @@ ACTING = "acting"
 
 NOUNS: dict[str, dict[str, tuple[str, str]]] = {
     "Fleet": {
-        "demo": ("demo", "Look at a living simulated fleet; nothing leaves this machine."),
-        "open": ("open", "Open a fleet's console; starts its engine if none runs."),
+        "demo": ("demo", "Run a simulated fleet; no traffic leaves this machine."),
+        "open": ("open", "Open a fleet's console, starting its engine if none runs."),
         "status": ("status", "Show fleet health; exit 1 if anything needs attention."),
         "diff": ("diff", "Show what changed between two moments."),
-        "doctor": ("doctor", "Find what could keep a fleet from working, and say what to do."),
+        "doctor": ("doctor", "Diagnose what could keep a fleet from working and suggest fixes."),
         "undo": ("undo", ""),
         "note": (ACTING, ""),
     },
     "Tasks": {
         "submit": ("submit", ""),
         "tasks": ("tasks", "List tasks."),
-        "why": ("why", "Explain where a task went, or why it waits."),
+        "why": ("why", "Explain why a task was placed where it is, or why it waits."),
         "cancel": (ACTING, ""),
         "hold": (ACTING, ""),
         "release": (ACTING, ""),
@@ -40,7 +40,7 @@ NOUNS: dict[str, dict[str, tuple[str, str]]] = {
         "resolve": ("tasks", ""),
     },
     "Dead letters": {
-        "dead": ("dead", "List failed tasks that nobody has dealt with, by cause."),
+        "dead": ("dead", "List failed tasks not yet requeued or dropped, by cause."),
         "requeue": (ACTING, ""),
         "edit": ("submit", ""),
         "drop": (ACTING, ""),
@@ -51,11 +51,11 @@ NOUNS: dict[str, dict[str, tuple[str, str]]] = {
         "uncordon": (ACTING, ""),
         "probe": (ACTING, ""),
         "ack": (ACTING, ""),
-        "trust": ("trust", "Show a host's key and enrol it."),
+        "trust": ("trust", "Show a host's SSH key and add it to known_hosts."),
     },
     "Routing and logs": {
         "routes": ("routes", "List the latest routing decisions."),
-        "logs": ("logs", "Print the merged log."),
+        "logs": ("logs", "Print the merged log of all agents."),
     },
     "Engine": {
         "engine": ("engine", "Run a fleet's engine in the foreground."),
@@ -68,19 +68,19 @@ NOUNS: dict[str, dict[str, tuple[str, str]]] = {
         "export": ("ledger", "Export a portable, redacted recording."),
         "backup": (
             "ledger",
-            "Copy a fleet's ledger, also while its engine runs, and prove the copy.",
+            "Back up a fleet's ledger and verify the copy; the engine may run.",
         ),
-        "restore": ("ledger", "Put a backup in place of a fleet's ledger."),
-        "verify": ("ledger", "Prove that a ledger, backup or recording is what was written."),
+        "restore": ("ledger", "Replace a fleet's ledger with a backup."),
+        "verify": ("ledger", "Verify the integrity of a ledger, backup or recording."),
     },
     "Fleet file": {
         "check": ("fleet_file", "Check a fleet file and report every problem."),
-        "init": ("fleet_file", "Write a commented fleet file to start from."),
-        "import": ("import_", "Make a fleet file from an ssh_config or an inventory."),
+        "init": ("fleet_file", "Write a commented starter fleet file."),
+        "import": ("import_", "Generate a fleet file from an ssh_config or an inventory."),
         "schema": ("fleet_file", "Print the JSON Schema of fleet files."),
     },
     "Console": {
-        "keys": ("keys", "List every key of the console."),
+        "keys": ("keys", "List the console's keys."),
     },
 }
 """What commands are about -> command -> (module in this package, help line; empty where the verb of
@@ -142,8 +142,8 @@ class LazyGroup(click.Group):
 @click.version_option(__version__, "-V", "--version", prog_name=PROGRAM)
 @click.pass_context
 def cli(ctx: click.Context) -> None:
-    """Watch a fleet of OpenClaw agents over SSH, give it work, see why each task went where it
-    went, and look back. Without a command, fleet-tui opens ./fleet.yaml."""
+    """Monitor a fleet of OpenClaw agents over SSH, submit tasks, see why each task was placed
+    where it is, and review past sessions. Without a command, fleet-tui opens ./fleet.yaml."""
     if ctx.invoked_subcommand is None:
         from fleet_tui.cli.open import open_command
 

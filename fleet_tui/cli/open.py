@@ -32,7 +32,7 @@ POLL_S = 0.05
 
 @click.command()
 @fleet_argument
-@click.option("--read-only", is_flag=True, help="Look, but leave out everything that acts.")
+@click.option("--read-only", is_flag=True, help="Disable every command that changes the fleet.")
 @screen_options
 @click.pass_context
 def open_command(
@@ -64,8 +64,8 @@ def start_engine(fleet: Fleet) -> None:
         return
     if fleet.file is None:
         raise UsageError(
-            f"no engine runs for {fleet.name}, and starting one needs its file",
-            hint="give the path of its fleet.yaml",
+            f"no engine runs for {fleet.name}, and starting one requires its fleet file",
+            hint="give the path of its fleet file",
         )
     _check(fleet)
     with _output_of_engine(fleet) as output:

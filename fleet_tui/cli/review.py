@@ -12,9 +12,9 @@ from fleet_tui.cli.screen import Screen, need_terminal, screen_options, show
 @click.argument("session", required=False)
 @screen_options
 def review_command(session: str | None, screen: Screen) -> int:
-    """Look back at SESSION: a .fleetrec file, a fleet file or a fleet's name.
+    """Review SESSION: a .fleetrec file, a fleet file or a fleet's name.
 
-    Nothing can be done in a review, and no engine is contacted.
+    A review is read-only and contacts no engine.
     """
     need_terminal()
     from fleet_tui.feed.recorded import RecordedFeed

@@ -23,7 +23,7 @@ from fleet_tui.core.routing.record import DecisionRecord
 @click.command()
 @fleet_option
 @json_option
-@click.option("--task", metavar="TASK", help="Only those about this task, however old it is.")
+@click.option("--task", metavar="TASK", help="Only decisions about this task, of any age.")
 @click.option("--held", is_flag=True, help="Only decisions that placed nothing.")
 @click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True)
 @watch_option

@@ -55,16 +55,20 @@ def screen_options(command: Callable[..., Any]) -> Callable[..., Any]:
             show_default=True,
             envvar="FLEET_TUI_BELL",
             show_envvar=True,
-            help="Which new alerts ring the bell, notify the desktop and are in the title.",
+            help="New alerts that ring the bell, notify the desktop and show in the title.",
         ),
-        click.option("--no-mouse", is_flag=True, help="Leave the mouse to the terminal."),
-        click.option("--low-bandwidth", is_flag=True, help="Repaint rarely, for a bad line."),
-        click.option("--ascii", "ascii_glyphs", is_flag=True, help="Draw with ASCII alone."),
+        click.option("--no-mouse", is_flag=True, help="Leave mouse handling to the terminal."),
+        click.option(
+            "--low-bandwidth", is_flag=True, help=("Repaint less often, for slow connections.")
+        ),
+        click.option(
+            "--ascii", "ascii_glyphs", is_flag=True, help="Draw with ASCII characters only."
+        ),
         click.option(
             "--theme",
             default="auto",
             show_default=True,
-            help="fleet-dark, fleet-light, fleet-contrast or one of your own.",
+            help="fleet-dark, fleet-light, fleet-contrast or a theme of your own.",
         ),
     ):
         made = option(made)

@@ -56,9 +56,18 @@ def select_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(
         (
             click.argument("names", metavar="[TASKS]...", nargs=-1),
-            click.option("--filter", "filter_text", metavar="EXPR", help="Those that pass it."),
-            click.option("--all", "everything", is_flag=True, help="All that it can be done for."),
-            click.option("--confirm", type=int, metavar="COUNT", help="With --all: how many."),
+            click.option(
+                "--filter", "filter_text", metavar="EXPR", help="Tasks that match this filter."
+            ),
+            click.option(
+                "--all", "everything", is_flag=True, help="Every task that the command applies to."
+            ),
+            click.option(
+                "--confirm",
+                type=int,
+                metavar="COUNT",
+                help=("With --all: the number of tasks, in place of the prompt."),
+            ),
             consent_options,
         )
     ):
@@ -68,15 +77,17 @@ def select_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def consent_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--yes --dry-run``."""
-    yes = click.option("--yes", is_flag=True, help="Do not ask.")
-    dry_run = click.option("--dry-run", is_flag=True, help="Say what would be done; do nothing.")
+    yes = click.option("--yes", is_flag=True, help="Skip the confirmation prompt.")
+    dry_run = click.option("--dry-run", is_flag=True, help="Show the plan without carrying it out.")
     return yes(dry_run(command))
 
 
 def fingerprint_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--fingerprint``."""
     return click.option(
-        "--fingerprint", metavar="F", help="Dead letters that failed in this way (fleet-tui dead)."
+        "--fingerprint",
+        metavar="F",
+        help=("Dead letters with this failure fingerprint (see fleet-tui dead)."),
     )(command)
 
 
@@ -85,16 +96,17 @@ def check_selector(selector: Selector) -> None:
     given = (selector.names, selector.filter_text is not None, selector.fingerprint is not None)
     ways = sum(map(bool, given))
     if selector.everything and ways:
-        raise UsageError("--all is for all tasks; give it alone")
+        raise UsageError("--all selects every task and takes no other selection")
     said = (*selector.names, selector.filter_text, selector.fingerprint)
     if any(text is not None and text.strip() in EVERYTHING for text in said):
         raise UsageError(
-            "that would be every task; nothing was done", hint="--all says so, and asks how many"
+            "this selects every task; nothing was done",
+            hint=("--all selects every task and asks for their number"),
         )
     if not ways and not selector.everything:
         raise UsageError("no task was named", hint="name some, or use --filter or --all")
     if selector.names and ways > 1:
-        raise UsageError("name tasks or describe them, not both")
+        raise UsageError("give tasks or a filter, not both")
 
 
 def select(ledger: "JournalReader", state: FleetState, selector: Selector) -> list[Task]:

@@ -39,7 +39,7 @@ MAX_SAID_CHARS = 160
 def status_command(fleet_text: str | None, as_json: bool, again_s: float | None) -> int:
     """Show fleet health from its ledger; no engine needs to run.
 
-    Exit 0 when nothing needs an operator, 1 when something does.
+    Exits 0 if nothing needs an operator, 1 otherwise.
     """
     found = look_at(fleet_text)
     return watched(lambda: _show(found, as_json), again_s)
@@ -69,7 +69,7 @@ def _show(fleet: Fleet, as_json: bool) -> int:
     else:
         if silent is not None:
             say(f"engine runs and does not answer at its socket: {silent}")
-            say("  what follows is from its ledger; a removed socket is made again within seconds")
+            say("  what follows is from its ledger; a removed socket is recreated within seconds")
         _print(fleet, state, status, mode, now_ms, gone)
     return ExitCode.OK if is_healthy else ExitCode.FAILED
 

@@ -65,15 +65,24 @@ def task_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("text", required=False)
 @fleet_option
 @json_option
-@click.option("--file", "file_", type=InputFile(), help="Read the text from a file or - .")
-@click.option("--lines", is_flag=True, help="One task a line, as JSON; so are files named .jsonl.")
-@click.option("--skip-bad", is_flag=True, help="With lines: submit the good ones all the same.")
-@task_options
-@click.option("--key", help="Your key: the same key is the same task, however often it is sent.")
 @click.option(
-    "--wait", is_flag=True, help="Wait for the answer; with lines: for room in the queue."
+    "--file",
+    "file_",
+    type=InputFile(),
+    help=("Read the text from a file, or from standard input with -."),
 )
-@click.option("--yes", is_flag=True, help="Also if it looks as if there was a secret in it.")
+@click.option(
+    "--lines", is_flag=True, help=("Read one JSON task per line; implied for .jsonl files.")
+)
+@click.option(
+    "--skip-bad", is_flag=True, help=("With --lines: submit the valid lines and skip the others.")
+)
+@task_options
+@click.option("--key", help="Idempotency key: submitting it again returns the same task.")
+@click.option(
+    "--wait", is_flag=True, help="Wait for the answer; with --lines: wait for room in the queue."
+)
+@click.option("--yes", is_flag=True, help="Accept text that appears to contain a secret.")
 def submit_command(
     text: str | None,
     fleet_text: str | None,
@@ -86,16 +95,16 @@ def submit_command(
     yes: bool,
     **said: Any,
 ) -> int:
-    """Give the fleet TEXT (or --file, or standard input) as a task.
+    """Submit TEXT (or --file, or standard input) as a task.
 
-    Prints the task's label once it is stored for good. With --wait, exit 0 when it succeeded, 1
-    when it did not.
+    Prints the task's label once the task is stored durably. With --wait, exits 0 if the task
+    succeeded, 1 if it did not.
 
-    With --lines every line is a task of its own: {"text": "...", "priority": "P1", ...} with the
-    words of the options (key, needs, pool, agent, client, project, regions, priority, class,
-    deadlines, labels). Nothing is submitted while a line is wrong or the queue has no room
-    for all. The same file again submits only what is missing, as long as no more than 120,000 tasks
-    came in since.
+    With --lines every line is one task: {"text": "...", "priority": "P1", ...}, with the names of
+    the options as fields (key, needs, pool, agent, client, project, regions, priority, class,
+    deadlines, labels). Nothing is submitted if a line is invalid or the queue has no room for all.
+    Submitting the same file again sends only what is missing, as long as at most 120,000 tasks
+    were submitted since.
     """
     fleet = find_fleet(fleet_text)
     options = options_of(**said)
@@ -103,7 +112,7 @@ def submit_command(
         from fleet_tui.cli.submit_lines import submit_lines
 
         if text is not None:
-            raise UsageError("give the tasks once: as TEXT or as lines of a file")
+            raise UsageError("give tasks as TEXT or as lines of a file, not both")
         if key is not None:
             raise UsageError("--key is for one task", hint='each line can have its own "key"')
         return submit_lines(
@@ -163,7 +172,7 @@ def look_at(payload: str, labels: dict[str, str], *, yes: bool) -> None:
     if newline and first.startswith("{") and first.rstrip().endswith("}") and '"text"' in first:
         click.echo("note: this is one task; --lines submits one task a line", err=True)
     if found.secrets:
-        confirm("Store it in the ledger all the same?", yes=yes)
+        confirm("Store it in the ledger anyway?", yes=yes)
 
 
 def options_of(
@@ -214,7 +223,7 @@ def _standard_input() -> BinaryIO:
 def payload_of(text: str | None, file_: BinaryIO | None) -> str:
     """The text of one task, from where it was given. Raises UsageError."""
     if text is not None and file_ is not None:
-        raise UsageError("give the text once: as an argument or with --file")
+        raise UsageError("give the text as an argument or with --file, not both")
     if text is not None:
         data = os.fsencode(text)
     else:
@@ -246,14 +255,14 @@ def _wait(fleet: Fleet, task_id: TaskId, as_json: bool) -> int:
             task = find_task(ledger, state, task_id)
             if task is None:
                 raise FleetError(
-                    "the key's task ended so long ago that the journal does not hold it any more",
-                    hint="another key makes it a new task",
+                    "the key's task ended so long ago that the journal no longer holds it",
+                    hint="use another key to submit a new task",
                 )
             if task.phase.is_closed or _stuck(task):
                 break
             if not engine_answers(fleet):
                 raise Unreachable(
-                    "the engine is gone; the task is kept and goes on with the next one",
+                    "the engine is gone; the task is stored, and the next engine continues it",
                     hint="`fleet-tui open` starts one",
                 )
             time.sleep(POLL_S)
@@ -284,9 +293,14 @@ def _print_end(task: Task) -> None:
 @click.command()
 @click.argument("task")
 @click.option("--text", help="The new text.")
-@click.option("--file", "file_", type=InputFile(), help="Read the new text from a file or - .")
+@click.option(
+    "--file",
+    "file_",
+    type=InputFile(),
+    help=("Read the new text from a file, or from standard input with -."),
+)
 @task_options
-@click.option("--yes", is_flag=True, help="Also if it looks as if there was a secret in it.")
+@click.option("--yes", is_flag=True, help="Accept text that appears to contain a secret.")
 @fleet_option
 @json_option
 def edit_command(
@@ -298,9 +312,9 @@ def edit_command(
     as_json: bool,
     **said: object,
 ) -> None:
-    """Change what TASK (t-42, 42 or its id) asks for; it failed or expired. Requeue it afterwards.
+    """Edit TASK (t-42, 42 or its id), which failed or expired. Requeue it afterwards.
 
-    Without --text, --file or another option your editor ($VISUAL, $EDITOR) opens with its text.
+    Without --text, --file or another option, opens the text in your editor ($VISUAL, $EDITOR).
     """
     from msgspec.structs import replace
 

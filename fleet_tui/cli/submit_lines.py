@@ -32,7 +32,7 @@ from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.tasks.submission import no_room
 from fleet_tui.core.text import words
 
-AGAIN = "the same command again submits what is missing"
+AGAIN = "run the same command again to submit the rest"
 
 
 def submit_lines(
@@ -59,7 +59,7 @@ def submit_lines(
             return _end(fleet, judged, Sent(stopped=full), ExitCode.REFUSED, as_json)
         _tell_of(judged)
         if judged.secret.count and judged.missing:
-            confirm("Store them in the ledger all the same?", yes=yes)
+            confirm("Store them in the ledger anyway?", yes=yes)
         sent = Sent()
         try:
             run(_send(fleet, tasks, options, state, judged, sent, wait))
@@ -109,8 +109,8 @@ def _tell_of(judged: JudgedFile) -> None:
     """What is in the texts that whoever made the file may not know."""
     for seen, what in (
         (judged.invisible, "with invisible characters"),
-        (judged.slash, "beginning with /, which an agent may take as a command to itself"),
-        (judged.secret, "that look as if they had a secret in them"),
+        (judged.slash, "beginning with /, which an agent may interpret as a command"),
+        (judged.secret, "that appear to contain a secret"),
     ):
         if seen.count:
             count = words.plural(seen.count, "text")
@@ -139,7 +139,7 @@ def _end(fleet: Fleet, judged: JudgedFile, sent: Sent, code: ExitCode, as_json: 
         _tell_stop(sent.stopped, sent.stopped_line, left)
     elif judged.bad and code is ExitCode.PARTIAL:
         click.echo(
-            "put the bad lines, corrected, into a file of their own: a changed file has other keys",
+            "correct the bad lines in a separate file: a changed file has other keys",
             err=True,
         )
     elif judged.bad:

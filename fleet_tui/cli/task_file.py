@@ -153,7 +153,7 @@ def judge(
             found.refuse(line, str(error))
             continue
         if (before := first_use.setdefault(command.key, line)) != line:
-            found.refuse(line, f"key {safe_line(command.key, 80)} is that of line {before} too")
+            found.refuse(line, f"key {safe_line(command.key, 80)} is also used on line {before}")
             continue
         decision = submit(state, by, command)
         if isinstance(decision, Refused) and not decision.code.is_full:
@@ -187,7 +187,7 @@ def commands(
 def _changed() -> UsageError:
     return UsageError(
         "the file was changed while its tasks were submitted",
-        hint="look at `fleet-tui tasks`; a changed file has other keys, so its tasks are new ones",
+        hint="check `fleet-tui tasks`; a changed file has other keys, so its tasks are new",
     )
 
 

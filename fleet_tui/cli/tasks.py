@@ -51,10 +51,14 @@ PHASES = [phase.value for phase in TaskPhase]
 @json_option
 @click.option("--phase", type=OneOf(PHASES), multiple=True, help="Only these phases.")
 @click.option("--held", is_flag=True, help="Only tasks that are held, or that no agent can take.")
-@click.option("--dead", is_flag=True, help="Only dead letters: failed and not dealt with.")
-@click.option("--filter", "filter_text", metavar="EXPR", help="Only those that pass it.")
 @click.option(
-    "--before", metavar="TASK", help="Only older ones, from the ledger, newest first: any age."
+    "--dead", is_flag=True, help=("Only dead letters: failed tasks not yet requeued or dropped.")
+)
+@click.option("--filter", "filter_text", metavar="EXPR", help="Only tasks that match this filter.")
+@click.option(
+    "--before",
+    metavar="TASK",
+    help=("Only tasks older than this one, from the ledger, newest first."),
 )
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True)
 @watch_option
@@ -71,7 +75,7 @@ def tasks_command(
 ) -> None:
     """List tasks: open ones first, then the newest that ended.
 
-    Filters are those of the console: state:held prio:P0 client:acme wait>1m label.team:ops words.
+    Takes the console's filters: state:held prio:P0 client:acme wait>1m label.team:ops words.
     """
     fleet = look_at(fleet_text)
     wanted = ListedTasks(phase, held, dead, filter_text)
@@ -105,7 +109,7 @@ def _show(fleet: Fleet, as_json: bool, wanted: ListedTasks, limit: int) -> None:
     emit_table(
         TITLES,
         (_row(task, state, now_ms) for task in chosen[:limit]),
-        empty="No tasks match." if any(wanted) else "No tasks yet; fleet-tui submit gives one.",
+        empty="No tasks match." if any(wanted) else "No tasks yet; fleet-tui submit adds one.",
     )
     if len(chosen) > limit:
         say(f"{len(chosen) - limit} more; --limit shows them")
@@ -193,10 +197,10 @@ def _row(task: Task, state: FleetState, now_ms: int) -> list[str]:
 def resolve_command(
     task: str, verdict: str | None, reason: str | None, fleet_text: str | None, as_json: bool
 ) -> None:
-    """Say what became of TASK and why you know: it ran, it did not run, or run it again.
+    """Give a verdict on TASK, with the reason: it ran, it did not run, or run it again.
 
-    Prints what is known first. On a terminal it asks for what was not given; elsewhere VERDICT and
-    REASON are needed.
+    Prints the evidence first. On a terminal, prompts for missing arguments; elsewhere VERDICT and
+    REASON are required.
     """
     # The pages of the console measure text with a library that the list of tasks does without.
     from fleet_tui.cli.why import pen_for
@@ -222,8 +226,8 @@ def resolve_command(
     if verdict is None or reason is None:
         need_somebody("give VERDICT and REASON: fleet-tui resolve TASK ran 'its output is there'")
         choice = OneOf([v.value for v in Verdict])
-        verdict = verdict or click.prompt("What became of it", type=choice, err=True)
-        reason = reason or click.prompt("How do you know", err=True)
+        verdict = verdict or click.prompt("Verdict", type=choice, err=True)
+        reason = reason or click.prompt("Reason", err=True)
     reply = accepted(ask_engine(fleet, [verdict_on(found, Verdict(verdict), reason)])[0])
     if as_json:
         emit_json(

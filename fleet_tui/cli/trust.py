@@ -42,7 +42,7 @@ LOCAL_COMMAND = "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"
     "--yes-fingerprint",
     "typed",
     metavar="LAST8",
-    help="The last 8 characters of the fingerprint, instead of being asked for them.",
+    help="The last 8 characters of the fingerprint, in place of the prompt.",
 )
 @json_option
 def trust_command(
@@ -50,12 +50,12 @@ def trust_command(
 ) -> None:
     """Show the key of a HOST (or of every host of a FLEET) and add it to known_hosts.
 
-    Exit code 0: known now. 4: not reached. 5: some not reached. 6: not confirmed, changed or
-    revoked.
+    Exits 0 if the keys are known now, 4 if no host was reached, 5 if some were not, 6 if a key was
+    not confirmed, has changed or is revoked.
     """
     spec, names = _meant(target, fleet_text)
     if not names and not as_json:
-        say(f"fleet {spec.name} has no hosts that SSH reaches: there is nothing to trust")
+        say(f"fleet {spec.name} has no hosts reached over SSH: there is nothing to trust")
         return
     if typed is not None and len(names) != 1:
         raise UsageError("--yes-fingerprint is for one host at a time")
@@ -84,7 +84,7 @@ def _worst(failed: list[FleetError], *, of: int) -> FleetError:
     kind = type(max(failed, key=lambda error: error.exit_code))
     if kind is not CommandRefused and len(failed) < of:
         kind = PartialFailure
-    return kind("not every host is trusted now")
+    return kind("some hosts are not trusted")
 
 
 def _document(
@@ -173,7 +173,7 @@ def _decide(
     if isinstance(offered, SshFailure):
         reason = safe_line(offered.detail)
         raise Unreachable(
-            f"{safe_line(name)} cannot be looked at: {failure_words(offered.kind)}: {reason}"
+            f"{safe_line(name)} cannot be checked: {failure_words(offered.kind)}: {reason}"
         )
     where = ", ".join(str(path) for path in offered.files)
     say(f"{safe_line(name)}  {safe_line(offered.label)}", err=err)
@@ -189,8 +189,8 @@ def _decide(
             raise CommandRefused(
                 f"{safe_line(name)}: this is not the key in {where}: "
                 f"{', '.join(offered.known_fingerprints)}",
-                hint="if the host was set up anew, remove the old line yourself: "
-                f"ssh-keygen -R '{safe_line(offered.label)}' -f {offered.file}",
+                hint="if the host was reinstalled, remove the old line yourself: ssh-keygen -R "
+                f"'{safe_line(offered.label)}' -f {offered.file}",
             )
         case KeyTrust.NEW:
             say(f"  compare on the host itself: {LOCAL_COMMAND}", err=err)
@@ -214,6 +214,6 @@ def _ask(name: HostName) -> str:
             raise
         click.echo(err=True)
         raise CommandRefused(
-            f"{safe_line(name)}: nobody was there to confirm it; nothing was added",
+            f"{safe_line(name)}: it was not confirmed; nothing was added",
             hint=f"fleet-tui trust {safe_line(name)} --yes-fingerprint LAST8",
         ) from None

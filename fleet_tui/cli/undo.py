@@ -39,35 +39,37 @@ LOOK_BACK_EVENTS = 20_000
 
 @click.command(
     UNDO.name,
-    help=f"{UNDO.summary}\n\n{UNDO.help} Says first what that is. What somebody else has changed"
-    " since is left alone. Exit 5 when part of it was not taken back, 6 when nothing was.",
+    help=f"{UNDO.summary}\n\n{UNDO.help} Shows the action before asking. Leaves alone what "
+    "somebody else has changed since. Exits 5 if only part was undone, 6 if nothing was.",
 )
 @fleet_option
 @json_option
 @consent_options
 def undo_command(fleet_text: str | None, as_json: bool, yes: bool, dry_run: bool) -> int:
-    """Find the act, plan what takes it back, ask, send, say what came of it."""
+    """Find the last action, plan its inverse, ask, send and report the outcome."""
     fleet = find_fleet(fleet_text)
     with ledger_of(fleet) as ledger:
         state = ledger.load()
         act = last_act(ledger.newest(LOOK_BACK_EVENTS, until=state.seq), operator())
         if act is None:
-            raise CommandRefused(f"{operator()} did nothing lately that could be taken back")
+            raise CommandRefused(f"{operator()} has no recent action that can be undone")
         made = Made(by=operator(), at_ms=act.at_ms)
         commands = inverse(ledger.load(until_seq=act.after), act.events, made)
     now_ms = time.time_ns() // 1_000_000
     done = _told(act, state, now_ms)
     if not commands:
-        raise CommandRefused(f"this cannot be taken back: {done}")
+        raise CommandRefused(f"this action cannot be undone: {done}")
     plans, titles, facts, left_out = undoing(state, operator(), commands, now_ms)
     if not plans:
-        raise CommandRefused(left_out[0].why.text, hint=f"it is too late to take this back: {done}")
+        raise CommandRefused(
+            left_out[0].why.text, hint=f"it is too late to undo this action: {done}"
+        )
     replies: Sequence[Reply] = ()
     if not dry_run:
         if not yes:
             say(f"{done}. Undo: {', '.join(titles)}", err=True)
             _say_more(facts, left_out)
-        confirm("Do it?", yes=yes)
+        confirm("Continue?", yes=yes)
         shown = [None if yes else each.impact for each in plans]
         replies = ask_engine(fleet, [each.command for each in plans], shown)
     undone = [what for what, reply in zip(titles, replies, strict=False) if _is_done(reply)]
@@ -75,7 +77,7 @@ def undo_command(fleet_text: str | None, as_json: bool, yes: bool, dry_run: bool
     if refused and not undone:
         raise refusal(refused[0])
     if replies and not undone:
-        raise CommandRefused(f"it is too late to take this back: {done}")
+        raise CommandRefused(f"it is too late to undo this action: {done}")
     if as_json:
         emit_json(
             "undone",
@@ -115,7 +117,7 @@ def _say_more(facts: Sequence[PlanFact], left_out: Sequence[LeftOut]) -> None:
 def _told(act: PastAct, state: FleetState, now_ms: int) -> str:
     """The act as the merged log tells it, by its first event, and how long ago that was."""
     sentence = narrate(act.events[0], state)
-    said = sentence.text if sentence is not None else "an act without words"
+    said = sentence.text if sentence is not None else "an action without a description"
     more = f" and {words.grouped(len(act.events) - 1)} more" if len(act.events) > 1 else ""
     ago = words.age(act.at_ms, now_ms)
     return safe_line(f"{clock(act.at_ms)} ({ago} ago) {said}{more}", 400)

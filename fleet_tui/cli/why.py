@@ -29,7 +29,7 @@ _KEY = re.compile(r"\{(\w+)\}")
 @fleet_option
 @json_option
 def why_command(task: str, fleet_text: str | None, as_json: bool) -> None:
-    """Explain TASK (t-42, 42 or its id): every rule, every score, every attempt."""
+    """Explain the routing of TASK (t-42, 42 or its id): every rule, score and attempt."""
     fleet = look_at(fleet_text)
     with ledger_of(fleet) as ledger:
         state = ledger.load()

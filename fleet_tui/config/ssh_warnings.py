@@ -184,7 +184,7 @@ def known_hosts_problem(
         file,
         line,
         f"{visible(why)}: the line is passed over, as ssh does, and vouches for no host",
-        hint="remove the line, or mend it",
+        hint="remove or correct the line",
     )
 
 

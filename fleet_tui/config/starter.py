@@ -47,16 +47,16 @@ agents:
 # routing:
 #   residency:                  # hard boundaries
 #     - {client: globex, regions: [eu-w1]}
-#   isolated: [acme]            # never on shared agents, even when no agent isolates it any more
+#   isolated: [acme]            # never on shared agents, even when no agent isolates it now
 
 retry:
   # once: tried again only if it definitely did not start. idempotent: may run again after a death.
   # resumable: continues from the checkpoint its program left; without one it is like once.
   once: {max_attempts: 3, backoff: 2s..60s}
-  # idempotent: {max_attempts: 5, non_retryable: [exit-2]}   # failures no second try would mend
+  # idempotent: {max_attempts: 5, non_retryable: [exit-2]}   # failures that no retry fixes
 
 # retry_budget: {percent: 20%, floor: 60}   # retries a minute: a share of first tries, at least 60
 # limits: {open: 100000, lanes: {P3: 5000}, clients: {acme: 2000}, per_client: 500}   # open tasks
 # deadlines: {schedule_to_start: 30m, start_to_close: 10m, heartbeat: 1m, total: 2h}
-# lost_after: 15m               # ask an operator when nobody could say for so long; or never
+# lost_after: 15m               # ask an operator after an outcome was unknown for so long; or never
 """.replace("@usual", _USUAL).replace("@others", _OTHERS)

@@ -194,7 +194,7 @@ class Stage(Protocol):
         """Type a command."""
 
     def open_menu(self) -> None:
-        """Everything that acts, with its key and why it is unavailable."""
+        """Lists all actions with their keys and why they are unavailable."""
 
     def open_help(self) -> None:
         """The keys and how to read the pane in focus."""

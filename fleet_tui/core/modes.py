@@ -56,11 +56,17 @@ class EngineMode(StrEnum):
             case EngineMode.NORMAL:
                 return "everything works"
             case EngineMode.READ_ONLY:
-                return "nothing can be stored, so nothing is taken or started; work goes on"
+                return (
+                    "the ledger cannot be written, so no work is accepted or started; running "
+                    "work continues"
+                )
             case EngineMode.RECOVERY:
-                return "the journal is not trusted, so nothing is taken or started; work goes on"
+                return (
+                    "the journal is not trusted, so no work is accepted or started; running "
+                    "work continues"
+                )
             case EngineMode.HOLD:
-                return "nothing is started; submits are taken and wait; work goes on"
+                return "no work is started; submitted tasks are queued; running work continues"
             case _:
                 assert_never(self)
 
@@ -71,11 +77,11 @@ class EngineMode(StrEnum):
             case EngineMode.NORMAL:
                 return ""
             case EngineMode.READ_ONLY:
-                return "the engine goes on by itself within seconds once it can store again"
+                return "the engine resumes by itself within seconds once it can write again"
             case EngineMode.RECOVERY:
-                return "`fleet-tui verify` says what is wrong, `fleet-tui restore` puts a backup in"
+                return "`fleet-tui verify` shows the damage, `fleet-tui restore` restores a backup"
             case EngineMode.HOLD:
-                return "`fleet-tui thaw` lets it start work again"
+                return "`fleet-tui thaw` lets it start work"
             case _:
                 assert_never(self)
 
@@ -133,7 +139,7 @@ class TroubleRow(msgspec.Struct, frozen=True, kw_only=True):
         if self.mode is not EngineMode.READ_ONLY:
             return self.advice
         within = "a minute" if self.healing is Healing.OPEN_AGAIN else "seconds"
-        return f"{self.advice}; the engine goes on by itself within {within}"
+        return f"{self.advice}; the engine resumes by itself within {within}"
 
 
 def _waits(
@@ -159,14 +165,14 @@ def _works(words: str, advice: str) -> TroubleRow:
 
 
 TROUBLES: Final[dict[Trouble, TroubleRow]] = {
-    Trouble.DISK_FULL: _waits("the disk is full", "make room on the disk", lacks_room=True),
+    Trouble.DISK_FULL: _waits("the disk is full", "free disk space", lacks_room=True),
     Trouble.QUOTA_USED_UP: _waits(
         "the disk quota of the engine's user is used up",
-        "make room, or have the quota raised",
+        "free disk space, or have the quota raised",
         lacks_room=True,
     ),
     Trouble.FILE_TOO_LARGE: _waits(
-        "a file may not grow any more (RLIMIT_FSIZE)",
+        "a file has reached its size limit (RLIMIT_FSIZE)",
         "raise `ulimit -f` where the engine is started",
     ),
     Trouble.NO_DESCRIPTORS: _waits(
@@ -175,24 +181,24 @@ TROUBLES: Final[dict[Trouble, TroubleRow]] = {
     ),
     Trouble.NO_SYSTEM_FILES: _waits(
         "this machine has no file descriptors left",
-        "end programs that hold many files, or raise fs.file-max",
+        "stop programs that hold many files, or raise fs.file-max",
     ),
     Trouble.NO_MEMORY: _waits(
-        "the engine got no memory", "end other programs or raise the engine's memory limit"
+        "the engine is out of memory", "stop other programs or raise the engine's memory limit"
     ),
     Trouble.DISK_ERROR: _waits(
         "the disk reports errors",
-        "read the system's log (dmesg) about the disk, and copy the state directory elsewhere",
+        "check the system log (dmesg) for disk errors, and copy the state directory elsewhere",
         Healing.OPEN_AGAIN,
         may_be_damage=True,
     ),
     Trouble.READ_ONLY_FILE_SYSTEM: _waits(
         "the file system is read-only",
-        "read the system's log (dmesg) for the reason, and mount it for writing",
+        "check the system log (dmesg) for the reason, and remount it read-write",
     ),
     Trouble.NOT_PERMITTED: _waits(
-        "the system does not permit it",
-        "give the engine's user back the state directory (mode 0700) and its files (mode 0600)",
+        "the system denies permission",
+        "make the engine's user own the state directory (mode 0700) and its files (mode 0600)",
     ),
     Trouble.LOCKED: _waits(
         "another program holds a lock on the ledger",
@@ -203,12 +209,12 @@ TROUBLES: Final[dict[Trouble, TroubleRow]] = {
         "put the state directory back where it was",
         Healing.OPEN_AGAIN,
     ),
-    Trouble.INTERRUPTED: _waits("a system call was interrupted", "nothing needs to be done"),
+    Trouble.INTERRUPTED: _waits("a system call was interrupted", "no action is needed"),
     Trouble.SLOW_DISK: _works(
         "the disk is slow", "find out what else uses the disk; every command waits for it"
     ),
     Trouble.FILES_REPLACED: _works(
-        "files of the running engine were removed and made again",
+        "files of the running engine were removed and recreated",
         "find out what deletes files in the state directory (a cleaner of temporary files?)",
     ),
     Trouble.AGENTS_NOT_PROBED: _works(
@@ -222,8 +228,8 @@ TROUBLES: Final[dict[Trouble, TroubleRow]] = {
         may_be_damage=True,
     ),
     Trouble.UNCLEAR: _waits(
-        "the journal cannot be used now, and nothing says that it is damaged",
-        "`fleet-tui doctor` and engine.log in the state directory say more",
+        "the journal cannot be used now; no damage was found",
+        "run `fleet-tui doctor` and check engine.log in the state directory",
         Healing.OPEN_AGAIN,
         may_be_damage=True,
     ),

@@ -212,7 +212,7 @@ def title(state: FleetState, command: Command) -> str:
         case Release():
             return f"release {them}"
         case Expedite():
-            return f"place {them} before all others"
+            return f"expedite {them}"
         case SetPriority(priority=priority):
             return f"move {them} to {priority.name}"
         case Requeue():
@@ -222,7 +222,7 @@ def title(state: FleetState, command: Command) -> str:
         case Edit():
             return f"edit {them}"
         case Resolve(verdict=verdict):
-            return f"say of {them}: {verdict.value}"
+            return f"give the verdict {verdict.value} on {them}"
         case Cordon():
             return f"cordon {them}"
         case Uncordon():
@@ -238,7 +238,7 @@ def title(state: FleetState, command: Command) -> str:
         case StopEngine():
             return "stop the engine"
         case AddNote():
-            return "note this moment"
+            return "add a note"
         case _:
             assert_never(command)
 
@@ -295,7 +295,7 @@ def worse(state: FleetState, command: Command, decision: Decided, shown: Impact)
     return Refused(
         code=RefusalCode.PLAN_CHANGED,
         text=f"The fleet has changed since the plan was shown: {', '.join(found)}.",
-        hint="Nothing was done. Look at the plan again, or freeze the fleet first.",
+        hint="Nothing was done. Review the new plan, or freeze the fleet first.",
     )
 
 
@@ -305,8 +305,8 @@ def differences(shown: Impact, now: Impact) -> list[str]:
         f"{name} {before} -> {after}"
         for name, before, after in (
             ("tasks", shown.tasks, now.tasks),
-            ("runs that are lost", shown.lost_runs, now.lost_runs),
-            ("runs out of sight", shown.unsure_runs, now.unsure_runs),
+            ("runs lost", shown.lost_runs, now.lost_runs),
+            ("runs in unknown state", shown.unsure_runs, now.unsure_runs),
             ("tasks that may run twice", shown.maybe_twice, now.maybe_twice),
             ("agents", shown.agents, now.agents),
         )
@@ -331,11 +331,11 @@ def impact_words(impact: Impact) -> list[str]:
         )
     if impact.unsure_runs:
         runs = words.plural(impact.unsure_runs, "run")
-        said.append(f"{runs} out of sight: stopped if still going on.")
+        said.append(f"{runs} in unknown state: stopped if still running.")
     if impact.maybe_twice:
         their = "its last run" if impact.maybe_twice == 1 else "their last runs"
         tasks = words.plural(impact.maybe_twice, "task")
-        said.append(f"{tasks} may run twice: nobody saw how {their} ended.")
+        said.append(f"{tasks} may run twice: how {their} ended is unknown.")
     said += [
         f"{pool.pool} in service {pool.serving}/{pool.agents} -> {pool.left}"
         for pool in impact.pools

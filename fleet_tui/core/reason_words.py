@@ -49,11 +49,11 @@ class NotStartedCode(StrEnum):
             case NotStartedCode.STALE_EPOCH:
                 return "a newer engine uses these runs"
             case NotStartedCode.ENGINE_REPLACED:
-                return "a newer engine took the place of the one that asked"
+                return "a newer engine replaced the one that asked"
             case NotStartedCode.BAD_ID:
-                return "the run has an id that is not possible"
+                return "the run id is invalid"
             case NotStartedCode.SHORT:
-                return "the task did not arrive whole at its host"
+                return "the task arrived incomplete at its host"
             case NotStartedCode.DAMAGED:
                 return "the task arrived damaged at its host"
             case NotStartedCode.NO_RUN_DIR | NotStartedCode.RUN_DIR_NOT_WRITABLE:
@@ -169,7 +169,7 @@ class FailedCode(StrEnum):
             case FailedCode.TEXT_LOST:
                 return "its gateway lost the task's text in a restart"
             case FailedCode.TIMEOUT:
-                return "its agent ended it for taking too long"
+                return "its agent stopped it because it took too long"
             case FailedCode.AGENT_ERROR:
                 return "its agent failed"
             case _:
@@ -184,19 +184,19 @@ def failure_words(kind: FailureKind) -> str:
     """Why a probe of an agent failed, as a sentence about the agent."""
     match kind:
         case FailureKind.SSH_UNREACHABLE:
-            return "its host is not reached by SSH"
+            return "its host is unreachable over SSH"
         case FailureKind.SSH_AUTH:
-            return "its host does not let the engine's SSH key in"
+            return "its host rejects the engine's SSH key"
         case FailureKind.SSH_HOST_KEY:
-            return "its host's SSH key is not the one that is trusted"
+            return "its host's SSH key is not the trusted one"
         case FailureKind.SSH_PROTOCOL:
             return "no SSH connection to its host can be made"
         case FailureKind.FORWARD_DENIED:
             return "its host's SSH server does not forward connections"
         case FailureKind.SESSION_DENIED:
-            return "its host's SSH server opens no session"
+            return "its host's SSH server does not open a session"
         case FailureKind.GATEWAY_DOWN:
-            return "its gateway does not run"
+            return "its gateway is not running"
         case FailureKind.GATEWAY_HUNG:
             return "its gateway does not answer"
         case FailureKind.GATEWAY_STARTING:
@@ -204,17 +204,17 @@ def failure_words(kind: FailureKind) -> str:
         case FailureKind.GATEWAY_DRAINING:
             return "its gateway is draining"
         case FailureKind.GATEWAY_AUTH:
-            return "its gateway does not accept the token"
+            return "its gateway rejects the token"
         case FailureKind.GATEWAY_SCOPE:
-            return "its gateway does not let the token do what is needed"
+            return "its token lacks a permission that the gateway requires"
         case FailureKind.PROTOCOL_MISMATCH:
-            return "its gateway speaks another protocol"
+            return "its gateway speaks a different protocol version"
         case FailureKind.RELEASE_UNSUPPORTED:
             return "its gateway's release is not supported"
         case FailureKind.AGENT_MISSING:
-            return "its gateway has no agent of that id"
+            return "its gateway has no agent with that id"
         case FailureKind.BAD_ANSWER:
-            return "its answer cannot be relied on"
+            return "its answer is not valid"
         case FailureKind.SECRET_MISSING:
             return "a secret that it needs cannot be read"
         case FailureKind.COMMAND_MISSING:
@@ -241,17 +241,17 @@ def lost_words(reason: LostReason) -> str:
         case LostReason.TIMEOUT:
             return "no answer came in time"
         case LostReason.UNREACHABLE:
-            return "its agent is not reached"
+            return "its agent is unreachable"
         case LostReason.BAD_ANSWER:
-            return "the answer cannot be relied on"
+            return "the answer is not valid"
         case LostReason.HUNG:
             return "its agent does not answer"
         case LostReason.REFUSED:
-            return "its agent does not tell for now"
+            return "its agent cannot report on it yet"
         case LostReason.NO_TRACE:
             return "its agent does not know the run, and nothing proves that it never ran"
         case LostReason.CANNOT_CANCEL:
-            return "its agent takes no cancel while it drains"
+            return "its agent accepts no cancel while it drains"
         case LostReason.CANCELLED:
             return "the engine stopped asking"
         case _:
@@ -262,21 +262,21 @@ def pending_words(code: PendingCode) -> str:
     """Why a task waits."""
     match code:
         case PendingCode.NEW:
-            return "just came in"
+            return "just submitted"
         case PendingCode.CAPACITY:
-            return "all fitting agents are busy"
+            return "all eligible agents are busy"
         case PendingCode.BACKOFF:
-            return "pausing before the next attempt"
+            return "backing off before the next attempt"
         case PendingCode.RETRY_BUDGET:
-            return "the fleet has started as many retries as it may for now"
+            return "the retry budget is spent for now"
         case PendingCode.BRAKE:
             return "failover is frozen: too many agents were lost at once"
         case PendingCode.STATE:
-            return "no fitting agent is in service"
+            return "no eligible agent is in service"
         case PendingCode.TRIAL:
-            return "what fitting agents run fails, and it must not run twice"
+            return "eligible agents are failing their runs, and this task must not run twice"
         case PendingCode.CORDON:
-            return "every fitting agent is cordoned"
+            return "every eligible agent is cordoned"
         case PendingCode.PIN:
             return "the agent it is pinned to cannot take it"
         case PendingCode.POOL:
@@ -284,9 +284,9 @@ def pending_words(code: PendingCode) -> str:
         case PendingCode.CAPABILITY:
             return "no agent has what it needs"
         case PendingCode.RESIDENCY:
-            return "no fitting agent is where its data must stay"
+            return "no eligible agent is where its data must stay"
         case PendingCode.ISOLATION:
-            return "fitting agents are reserved for other clients"
+            return "eligible agents are reserved for other clients"
         case PendingCode.HOLD:
             return "held by an operator"
         case PendingCode.NO_FLEET:

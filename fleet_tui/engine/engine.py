@@ -439,7 +439,7 @@ _STOPPING = Refused(
 _BUG = Refused(
     code=RefusalCode.BUG,
     text="A bug kept the engine from taking this; nothing was stored.",
-    hint="Its log in the state directory says more.",
+    hint="Its log in the state directory shows more.",
 )
 
 

@@ -151,7 +151,7 @@ class Standby:
         lock = EngineLock(self._directory, self._holder())
         self._lock.release()
         self._lock = lock
-        log.warning("%s was removed or replaced; it was made again", LOCK_NAME)
+        log.warning("%s was removed or replaced; it was recreated", LOCK_NAME)
 
     def _holder(self) -> LockHolder:
         return holder_now(os.getpid(), self._clock.now_ms)

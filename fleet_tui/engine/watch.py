@@ -79,12 +79,14 @@ class Watchman:
         try:
             if await self._socket.stay():
                 self._remade["engine.sock"] = now_s
-                log.warning("the socket was removed or replaced; it was made again")
+                log.warning("the socket was removed or replaced; it was recreated")
         except (OSError, FleetError) as error:
-            found[Trouble.FILES_REPLACED] = f"the socket was removed and cannot be made: {error}"
+            found[Trouble.FILES_REPLACED] = (
+                f"the socket was removed and cannot be recreated: {error}"
+            )
         for name in self._ledger.take_remade():
             self._remade[name] = now_s
-            log.warning("%s was removed or replaced; it was made again", name)
+            log.warning("%s was removed or replaced; it was recreated", name)
         for name, at_s in list(self._remade.items()):
             if now_s - at_s > REMADE_KEPT_S:
                 del self._remade[name]

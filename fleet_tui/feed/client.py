@@ -121,7 +121,7 @@ class EngineClient:
             check_room(path)  # in a shared directory anybody could play the engine
             reader, writer = await _knock(path)
         except TimeoutError as error:
-            raise Unreachable("the engine lets nobody in", hint=f"at {path}") from error
+            raise Unreachable("the engine refuses the connection", hint=f"at {path}") from error
         except (OSError, ValueError) as error:
             raise Unreachable("no engine runs for this fleet", hint=HOW_TO_START) from error
         try:

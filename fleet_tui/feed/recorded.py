@@ -293,13 +293,13 @@ class RecordedFeed:
                 return what(self._stores)
         except UNREADABLE as error:
             if self._in_use.is_there():
-                self._lost = JournalError(f"{self._directory} cannot be read any more: {error}")
+                self._lost = JournalError(f"{self._directory} can no longer be read: {error}")
                 return otherwise
         except (AssertionError, ValueError):  # half of what was read is of another ledger
             if self._in_use.is_there():
                 raise
         self._lost = JournalMissing(
-            f"{self._directory} was deleted, moved or replaced while it was looked at",
+            f"{self._directory} was deleted, moved or replaced while it was open",
             hint="what is on screen was read before; open it again to see more",
         )
         return otherwise

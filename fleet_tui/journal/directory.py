@@ -130,7 +130,7 @@ def _check_entry(path: Path) -> None:
         raise UnsafeDirectory(f"{path} is a link; nothing in a state directory may be one")
     if path.name == LOCK_NAME and not stat.S_ISREG(found.st_mode):
         raise UnsafeDirectory(
-            f"{path} is no file, and an engine's lock belongs there", hint=f"move {path} away"
+            f"{path} is not a file, and an engine's lock belongs there", hint=f"move {path} away"
         )
     if stat.S_ISSOCK(found.st_mode):
         return  # its mode is its own server's business

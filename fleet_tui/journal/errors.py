@@ -125,8 +125,8 @@ class StateGone(JournalFailed):
         """``now`` is what is in its place, in words."""
         super().__init__(
             f"the state directory {where} was removed or moved while its engine worked; {now}",
-            hint="the engine ended: what runs at the agents goes on; put the directory back, then"
-            " start the engine, and it finds those runs again",
+            hint="the engine ended; running work continues: put the directory back and start the "
+            "engine, and it picks up those runs",
             trouble=Trouble.DIRECTORY_GONE,
         )
 

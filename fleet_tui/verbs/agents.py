@@ -17,10 +17,10 @@ def _agents(names: Sequence[str]) -> tuple[AgentName, ...]:
 def _cordon_facts(planned: Planned) -> Sequence[PlanFact]:
     names = map(AgentName, subjects(planned.plan.command))
     running = sum(len(planned.state.agents[name].runs) for name in names)
-    facts = [PlanFact("No new work for it." if planned.plan.impact.agents == 1 else "No new work.")]
+    facts = [PlanFact("No new work.")]
     if running:
-        goes = "goes" if running == 1 else "go"
-        facts.append(PlanFact(f"{words.plural(running, 'task')} running there {goes} on."))
+        goes = "continues" if running == 1 else "continue"
+        facts.append(PlanFact(f"{words.plural(running, 'running task')} {goes}."))
     losses = impact_words(planned.plan.impact)
     return [*facts, *(PlanFact(safe_line(each), is_loss=True) for each in losses)]
 
@@ -30,8 +30,8 @@ CORDON = Verb(
     key="C",
     noun=Noun.AGENT,
     title="cordon the agent",
-    summary="Keep agents out of routing.",
-    help="No new work for it; what it runs goes on.",
+    summary="Take agents out of routing; running work continues.",
+    help="Places no new work on the agent; its running tasks continue.",
     done="cordoned",
     label="cordon",
     footer=54,
@@ -45,8 +45,8 @@ UNCORDON = Verb(
     key="U",
     noun=Noun.AGENT,
     title="uncordon the agent",
-    summary="Let agents take work again.",
-    help="It takes work again: its cordon ends, or, without one, it is trusted after failed work.",
+    summary="Return agents to routing.",
+    help="Ends the cordon; without one, closes the circuit breaker that failed work opened.",
     done="uncordoned",
     label="uncordon",
     footer=18,
@@ -58,8 +58,8 @@ PROBE = Verb(
     key="ctrl+r",
     noun=Noun.AGENT,
     title="probe now",
-    summary="Probe agents at once instead of at their next turn.",
-    help="Probes the agents at once instead of at their next turn. Changes nothing.",
+    summary="Probe agents now instead of waiting for the next interval.",
+    help="Probes the agent now instead of waiting for its next interval. Changes nothing.",
     done="probed",
     goes_on="being probed",
     command=lambda names, said: ProbeNow(agents=_agents(names)),

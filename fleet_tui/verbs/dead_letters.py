@@ -40,7 +40,7 @@ def _ended(planned: Planned) -> list[PlanFact]:
 
 
 def _one(task: Task) -> PlanFact:
-    why = safe_line(task.reason or "no reason told")
+    why = safe_line(task.reason or "no reason recorded")
     return PlanFact(f"ended as {task.phase.value}: {why}", task.label, payload(task))
 
 
@@ -57,19 +57,23 @@ def _requeue_facts(planned: Planned) -> Sequence[PlanFact]:
     count, rate = planned.plan.impact.tasks, planned.said.per_minute
     facts = _ended(planned)
     if count > 1 and rate is None:
-        facts.append(PlanFact("all of them may be placed at once", "pace"))
+        facts.append(PlanFact("all may be placed at once", "pace"))
     elif count > 1 and rate is not None:
         last = words.about((count - 1) * 60_000 / rate)
         facts.append(
-            PlanFact(f"{words.grouped(rate)} a minute; the last one goes in {last}", "pace")
+            PlanFact(f"{words.grouped(rate)} per minute; the last one is placed in {last}", "pace")
         )
     again = [PlanFact(each, is_loss=True) for each in impact_words(planned.plan.impact)]
-    return [*facts, PlanFact("Each runs again from its start or its last checkpoint."), *again]
+    return [
+        *facts,
+        PlanFact("Each task restarts from the beginning or from its last checkpoint."),
+        *again,
+    ]
 
 
 def _drop_facts(planned: Planned) -> Sequence[PlanFact]:
     it = "It" if planned.plan.impact.tasks == 1 else "They"
-    kept = "will not run again; the ledger keeps what was asked and tried."
+    kept = "will not run again; the ledger keeps the request and every attempt."
     return [*_ended(planned), PlanFact(f"{it} {kept}", is_loss=True)]
 
 
@@ -77,9 +81,9 @@ REQUEUE = Verb(
     name="requeue",
     key="Y",
     noun=Noun.TASK,
-    title="requeue failed work",
-    summary="Run failed work again.",
-    help="Runs what failed, expired or was cancelled again: all at once, or so many a minute.",
+    title="requeue failed tasks",
+    summary="Requeue failed tasks.",
+    help="Runs failed, expired or cancelled tasks again, all at once or at a rate per minute.",
     done="requeued",
     label="requeue",
     footer=52,
@@ -99,7 +103,10 @@ DROP = Verb(
     noun=Noun.TASK,
     title="drop dead letters",
     summary="Dismiss failed tasks (reason required).",
-    help="Writes failed work off: it needs nothing more. Asks for a reason, which is recorded.",
+    help=(
+        "Dismisses failed tasks, so they no longer need attention. Asks for a reason and "
+        "records it."
+    ),
     done="dropped",
     label="drop",
     footer=51,
@@ -116,8 +123,8 @@ EDIT = Words(
     key="M",
     noun=Noun.TASK,
     title="edit the dead letter",
-    summary="Change what failed work asks for.",
-    help="Changes what a failed task asks for, in a form. Requeue it afterwards.",
+    summary="Edit a failed task before requeueing it.",
+    help="Edits a failed task in a form and starts nothing; requeue it afterwards.",
     label="edit",
     footer=51,
 )

@@ -19,14 +19,14 @@ def _freeze_facts(planned: Planned) -> Sequence[PlanFact]:
     attempts = (task.open_attempt for task in planned.state.open_tasks.values())
     runs = words.plural(sum(attempt is not None for attempt in attempts), "task")
     return [
-        PlanFact("Nothing is started until a thaw, also after a restart of the engine."),
-        PlanFact(f"{runs} on agents go on and are followed; {_waiting(planned)} wait."),
-        PlanFact("What is submitted is taken and waits."),
+        PlanFact("No new work starts until a thaw, even after an engine restart."),
+        PlanFact(f"{runs} on agents continue and are tracked; {_waiting(planned)} wait."),
+        PlanFact("Submitted tasks are accepted and queued."),
     ]
 
 
 def _thaw_facts(planned: Planned) -> Sequence[PlanFact]:
-    return [PlanFact(f"Work is started again; {_waiting(planned)} wait.")]
+    return [PlanFact(f"Queued work starts again; {_waiting(planned)} wait.")]
 
 
 FREEZE = Verb(
@@ -35,8 +35,8 @@ FREEZE = Verb(
     noun=Noun.FLEET,
     title="freeze the fleet",
     summary="Stop starting new work until thawed; running work continues.",
-    help="Starts nothing until a thaw, also after a restart of the engine. Running work goes on and"
-    " is followed; what is submitted is stored and waits.",
+    help="Starts no new work until a thaw, even after an engine restart. Running work continues "
+    "and is tracked; submitted tasks are stored and queued.",
     done="frozen",
     command=lambda names, said: Freeze(reason=said.reason),
     options=(Option.REASON,),
@@ -49,8 +49,8 @@ THAW = Verb(
     key="J",
     noun=Noun.FLEET,
     title="thaw the fleet",
-    summary="Let a frozen fleet start work again.",
-    help="Ends an operator's freeze or the engine's own.",
+    summary="Resume starting work after a freeze.",
+    help="Ends a freeze set by an operator or by the engine.",
     done="thawed",
     label="thaw",
     footer=87,
@@ -62,9 +62,9 @@ NOTE = Verb(
     name="note",
     key="m",
     noun=Noun.FLEET,
-    title="note this moment",
-    summary="Note this moment in the ledger.",
-    help="A bookmark with your words in the ledger; changes nothing in the fleet.",
+    title="add a note",
+    summary="Add a note to the ledger.",
+    help="Adds a bookmark with your text to the ledger; changes nothing in the fleet.",
     done="noted",
     command=lambda names, said: AddNote(text=Untrusted(said.text)),
     options=(Option.TEXT,),
@@ -75,9 +75,9 @@ UNDO = Words(
     key="Z",
     noun=Noun.FLEET,
     title="undo",
-    summary="Take back what you did last.",
-    help="Takes back what was done last: a hold, a priority, a cordon, a freeze or their"
-    " opposites. Again, it is done again.",
+    summary="Undo your last action.",
+    help="Reverses your last hold, release, priority change, cordon, uncordon, freeze or thaw. A "
+    "second undo redoes it.",
 )
 
 FLEET_VERBS = (FREEZE, THAW, NOTE)

@@ -33,38 +33,50 @@ class TaskOption(NamedTuple):
 
 
 TASK_OPTIONS = (
-    TaskOption("--need", "needs", "Needs it.", "CAPABILITY", repeats=True),
-    TaskOption("--pool", "pool", "Only agents of this pool."),
-    TaskOption("--agent", "agent", "Only this agent."),
-    TaskOption("--client", "client", "Whose work it is."),
-    TaskOption("--project", "project", "The project it belongs to.", in_form=False),
-    TaskOption("--region", "regions", "Where it may run; repeatable.", repeats=True),
+    TaskOption(
+        "--need",
+        "needs",
+        "Capability that the agent must have; repeatable.",
+        "CAPABILITY",
+        repeats=True,
+    ),
+    TaskOption("--pool", "pool", "Run only on agents of this pool."),
+    TaskOption("--agent", "agent", "Run only on this agent."),
+    TaskOption("--client", "client", "Client that the task belongs to."),
+    TaskOption("--project", "project", "Project that the task belongs to.", in_form=False),
+    TaskOption("--region", "regions", "Region that the task may run in; repeatable.", repeats=True),
     TaskOption(
         "--priority",
         "priority",
-        "P0 is the most urgent; P2 where nothing is said.",
+        "P0 is the most urgent; the default is P2.",
         choices=tuple(priority.name for priority in Priority),
     ),
     TaskOption(
         "--class",
         "task_class",
-        "What may be done when its agent dies; once where nothing is said.",
+        "Whether the task may run again if its agent dies; the default is once.",
         choices=tuple(each.value for each in TaskClass),
     ),
     TaskOption(
         "--schedule-to-start",
         "schedule_to_start",
-        "Longest wait for an agent: 10m, 2h, or none for no limit.",
+        "Maximum wait for an agent: 10m, 2h, or none for no limit.",
         "TIME",
         in_form=False,
     ),
-    TaskOption("--start-to-close", "start_to_close", "How long a run may take.", "TIME",
-               in_form=False),
-    TaskOption("--heartbeat", "heartbeat", "How long a run may be silent.", "TIME", in_form=False),
-    TaskOption("--total", "total", "How long all may take, retries included.", "TIME",
-               in_form=False),
+    TaskOption(
+        "--start-to-close", "start_to_close", "Maximum duration of a run.", "TIME", in_form=False
+    ),
+    TaskOption(
+        "--heartbeat",
+        "heartbeat",
+        "Maximum time without a sign of life from a run.",
+        "TIME",
+        in_form=False,
+    ),
+    TaskOption("--total", "total", "Maximum total time, retries included.", "TIME", in_form=False),
     TaskOption("--label", "labels", "Repeatable.", "KEY=VALUE", repeats=True),
-)  # fmt: skip
+)
 
 
 def parse_priority(text: str) -> Priority | None:
@@ -107,8 +119,8 @@ class Noticed(NamedTuple):
         if self.invisible:
             found.append(f"{plural(self.invisible, 'invisible or control character')} in the text")
         if self.slash:
-            found.append(f"an agent may take {self.slash} as a command to itself")
-        return [*found, *(f"the {what} looks as if it had a secret in it" for what in self.secrets)]
+            found.append(f"an agent may interpret {self.slash} as a command")
+        return [*found, *(f"the {what} appears to contain a secret" for what in self.secrets)]
 
 
 def notice(text: str, labels: dict[str, str], *, looked_at: int | None = None) -> Noticed:

@@ -58,11 +58,11 @@ def _cancelled(task: Task, now_ms: int) -> PlanFact:
             runs = f"runs on {where} for {words.age(since_ms, now_ms)}"
             text = f"{starts if since_ms is None else runs}: that work is lost"
         case Stopping.OUT_OF_SIGHT:
-            text = f"may run on {where}: stopped if it does"
+            text = f"may run on {where}: stopped if so"
         case Stopping.NOTHING if task.phase is TaskPhase.NEEDS_OPERATOR:
-            text = "needs a verdict: it is not asked for any more"
+            text = "needs a verdict: cancelled without one"
         case Stopping.NOTHING:
-            text = "waits: taken off the queue"
+            text = "queued: removed from the queue"
         case other:
             assert_never(other)
     is_loss = stopped_by_cancel(task) is not Stopping.NOTHING
@@ -75,7 +75,7 @@ HOLD = Verb(
     noun=Noun.TASK,
     title="hold the task",
     summary="Hold queued tasks until released.",
-    help="A queued task is not placed until it is released. Its deadlines go on.",
+    help="Keeps a queued task from being placed until it is released. Its deadlines keep running.",
     done="held",
     label="hold",
     footer=23,
@@ -89,8 +89,8 @@ RELEASE = Verb(
     key="L",
     noun=Noun.TASK,
     title="release the task",
-    summary="Let held tasks be placed again.",
-    help="A held task may be placed again.",
+    summary="Release held tasks for placement.",
+    help="Makes a held task eligible for placement again.",
     done="released",
     label="release",
     footer=51,
@@ -102,8 +102,8 @@ EXPEDITE = Verb(
     key="F",
     noun=Noun.TASK,
     title="expedite the task",
-    summary="Place queued tasks before all others.",
-    help="A queued task is placed before all others. Nothing that runs is stopped for it.",
+    summary="Move queued tasks to the front of the queue.",
+    help="Moves a queued task to the front of the queue. Running tasks are not preempted.",
     done="expedited",
     label="first",
     footer=22,
@@ -116,8 +116,8 @@ PRIORITY = Verb(
     key="I",
     noun=Noun.TASK,
     title="change the priority",
-    summary="Give queued tasks another priority.",
-    help="P0 to P3 for queued tasks; P0 is the most urgent.",
+    summary="Change the priority of queued tasks.",
+    help="Sets the priority of queued tasks, from P0 (most urgent) to P3.",
     done="reprioritized",
     label="priority",
     footer=21,
@@ -130,8 +130,8 @@ CANCEL = Verb(
     key="K",
     noun=Noun.TASK,
     title="cancel the task",
-    summary="Cancel tasks: off the queue, or stopped where they run.",
-    help="Takes it off the queue, or stops its run: that work is lost.",
+    summary="Cancel queued or running tasks.",
+    help="Removes the task from the queue or stops its run; the work of a stopped run is lost.",
     done="cancelled",
     goes_on="being cancelled",
     label="cancel",
@@ -146,8 +146,8 @@ SUBMIT = Words(
     key="T",
     noun=Noun.FLEET,
     title="submit a task",
-    summary="Give the fleet a task, or a file of them.",
-    help="A form; nothing is sent before you confirm.",
+    summary="Submit a task or a file of tasks.",
+    help="Opens a form; nothing is sent until you confirm.",
     label="submit",
     footer=38,
 )
@@ -157,8 +157,11 @@ RESOLVE = Words(
     key="V",
     noun=Noun.TASK,
     title="give a verdict",
-    summary="Say what became of a task that needs a verdict.",
-    help="Says what became of a task that only a person can judge; the evidence comes first.",
+    summary="Give a verdict on a task whose outcome is unknown.",
+    help=(
+        "Records the outcome of a task that only an operator can determine; shows the evidence "
+        "first."
+    ),
     label="verdict",
     footer=53,
 )

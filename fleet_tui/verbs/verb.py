@@ -30,9 +30,9 @@ class Option(StrEnum):
     """What can be said with a verb."""
 
     REASON = "reason"
-    """Why, for the record."""
+    """Reason, recorded in the ledger."""
     NEEDED_REASON = "needed-reason"
-    """Why; it is not done without."""
+    """The reason, required."""
     RATE = "rate"
     """How many a minute."""
     PRIORITY = "priority"
@@ -64,9 +64,9 @@ class PlanFact(NamedTuple):
 
     text: str
     about: str = ""
-    """What it is about, in front of it."""
+    """The subject, shown before the text."""
     aside: str = ""
-    """Of less interest, behind it."""
+    """Secondary text, shown after it."""
     is_loss: bool = False
     """Whether something is lost."""
 
@@ -98,13 +98,13 @@ class Words:
     """As Textual names it."""
     noun: Noun
     title: str
-    """A few words, in the imperative: palette and menu."""
+    """A short imperative title for the palette and the menu."""
     summary: str
-    """One sentence: what the list of commands says."""
+    """One imperative sentence for the list of commands."""
     help: str
-    """What there is to know more."""
+    """Details beyond the summary: effects, limits and exit codes."""
     label: str = ""
-    """One word for the footer; empty keeps it out."""
+    """One word for the footer; empty for a verb that the footer does not show."""
     footer: int = 0
     """Priority in the footer."""
     of_dead_letters: bool = False

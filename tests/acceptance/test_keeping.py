@@ -49,7 +49,7 @@ async def test_a_restored_ledger_finds_open_runs_again_and_sends_none(
 
     said = ok(rig, "restore", str(rig.file), str(backup))
     assert "the old ledger went on for" in said
-    assert "1 open run: looked for at the agents, not sent again" in said
+    assert "1 open run: looked up at the agents, not sent again" in said
     assert "frozen" in said
     (aside,) = rig.directory.parent.glob("*.before-restore-*")
     assert json.loads(ok(rig, "verify", str(aside), "--json"))["intact"]
@@ -196,7 +196,7 @@ def test_doctor_looks_at_hosts_and_secrets_without_contacting_anybody(
     assert found["token of two"][0] == "ok"
     rig.env["LAB_TOKEN"] = "canary-7f3a"
     text = rig.cli("doctor", str(rig.file)).stdout.decode()
-    assert "ok   token of one: can be had" in text
+    assert "ok   token of one: is available" in text
     assert "canary" not in text
     assert "fleet-tui trust far" in text
 

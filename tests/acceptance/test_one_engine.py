@@ -190,16 +190,16 @@ def test_a_fleet_whose_engine_was_killed_is_not_called_well(
     rig.kill()
     status = rig.cli("status", str(rig.file))
     assert status.returncode == ExitCode.FAILED
-    assert f"engine: none runs; pid {pid} ended without a word" in status.stdout.decode()
+    assert f"engine: none runs; pid {pid} ended unexpectedly" in status.stdout.decode()
     document = msgspec.json.decode(rig.cli("status", str(rig.file), "--json").stdout)
     assert document["healthy"] is False
     for verb in ("agents", "tasks"):
         listed = rig.cli(verb, "-f", str(rig.file))
         assert listed.returncode == ExitCode.OK
-        assert f"pid {pid} ended without a word" in listed.stderr.decode()
+        assert f"pid {pid} ended unexpectedly" in listed.stderr.decode()
         assert b"engine" not in listed.stdout
     doctor = rig.cli("doctor", "-f", str(rig.file)).stdout.decode()
-    assert f"warn engine: none runs; pid {pid} ended without a word" in doctor
+    assert f"warn engine: none runs; pid {pid} ended unexpectedly" in doctor
 
 
 def test_lists_say_that_their_engine_has_stopped(make_rig: MakeRig, short_dir: Path) -> None:

@@ -62,7 +62,7 @@ async def test_a_cancel_that_a_draining_gateway_does_not_take_is_done_once_it_go
 
         await rig.until(is_refused, SOON_S, "the cancel is refused")
         told = await why()
-        assert "takes no cancel while it drains; it is asked again" in told
+        assert "accepts no cancel while it drains; it is asked again" in told
         assert phase(rig, one) is TaskPhase.ACTIVE
 
         suspension = json.loads(bytes(said.payload))

@@ -131,7 +131,7 @@ async def work_passes_by(rig: Rig, away: Gateway, other: Gateway) -> TaskId:
     assert waiting.attempts == ()
     assert waiting.pending is not None
     assert waiting.pending.code is PendingCode.STATE
-    assert waiting.pending.detail == "every agent that fits is out of service"
+    assert waiting.pending.detail == "every eligible agent is out of service"
     return only_there
 
 
@@ -305,7 +305,7 @@ async def test_a_cancel_that_a_frozen_gateway_hears_too_late_says_so(
     # Which of them the gateway takes up first when it wakes is chance; neither is without words.
     if ended.phase is TaskPhase.SUCCEEDED:
         by = ended.cancel_requested_by
-        assert ended.reason == f"the cancel by {by} was not heard in time; it had finished"
+        assert ended.reason == f"the cancel by {by} arrived too late; it had finished"
     else:
         assert ended.phase is TaskPhase.CANCELLED
         assert ended.reason.startswith("cancelled by ")

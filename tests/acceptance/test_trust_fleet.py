@@ -108,11 +108,11 @@ def test_a_whole_fleet_is_enrolled_in_one_run(fleet: Fleet) -> None:
     assert all(fleet.fingerprint(name) in said for name in fleet.servers)
     assert said.count("added to") == 3
     assert said.count("known already") == 1
-    assert "down cannot be looked at: its host is not reached by SSH: Connection refused" in said
+    assert "down cannot be checked: its host is unreachable over SSH: Connection refused" in said
     assert "changed: this is not the key in" in said
     assert asyncssh.import_public_key(expected).get_fingerprint() in said
     assert "ssh-keygen -R '[127.0.0.1]:" in said
-    assert "not every host is trusted now" in said
+    assert "some hosts are not trusted" in said
     with trust(fleet) as program:
         assert program.wait_for_end() == REFUSED
         said = program.text()
@@ -130,7 +130,7 @@ def test_a_wrong_answer_keeps_only_its_own_host_out(fleet: Fleet) -> None:
         assert program.wait_for_end() == REFUSED
         said = program.text()
     assert "door: those are not the last 8 characters; nothing was added" in said
-    assert "inner cannot be looked at: its host is not reached by SSH: jump host door" in said
+    assert "inner cannot be checked: its host is unreachable over SSH: jump host door" in said
     assert fleet.known_hosts.read_text().count("\n") == 1
     assert f"[127.0.0.1]:{fleet.servers['other'].port} " in fleet.known_hosts.read_text()
 

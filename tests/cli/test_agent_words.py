@@ -77,5 +77,5 @@ async def test_doctor_says_that_nobody_works(here: Path, monkeypatch: pytest.Mon
     await keep(lost)
     (agent, total) = await findings(monkeypatch)
     assert agent[:2] == ("agent agent-01", "fail")
-    assert agent[2].startswith("down: its gateway does not accept the token, needs an operator")
+    assert agent[2].startswith("down: its gateway rejects the token, needs an operator")
     assert total == ("agents", "fail", "0 of 1 agent in service")

@@ -105,4 +105,4 @@ def test_what_is_no_task_is_still_unknown(call: Call) -> None:
 def test_nothing_can_be_done_to_it_and_that_is_said(call: Call, words: tuple[str, ...]) -> None:
     code, out = call(*words)
     assert code == 6, out
-    assert "t-1 succeeded too long ago for anything to be done to it" in out
+    assert "t-1 succeeded too long ago to be changed" in out

@@ -315,7 +315,7 @@ def test_lines_that_come_faster_than_they_are_shown_are_told(
     assert run(["logs", "-f", str(shop.file), "--follow"]) == ExitCode.INTERRUPTED
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 3
-    assert err == "lines came faster than they are shown: the newest 2 follow\n"
+    assert err == "lines arrived faster than they can be printed: the newest 2 follow\n"
 
 
 def test_following_the_log_ends_when_it_is_interrupted(shop: Shop) -> None:

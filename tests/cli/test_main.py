@@ -114,7 +114,7 @@ def test_a_fleet_that_is_not_there(
 ) -> None:
     assert run(["status", fleet]) == ExitCode.USAGE
     said = capsys.readouterr().err
-    assert "neither a fleet file nor a fleet that ran here" in said
+    assert "neither a fleet file nor the name of a fleet that has run here" in said
     assert "\x1b" not in said
 
 
@@ -215,7 +215,7 @@ def test_a_fleet_without_hosts_has_no_keys_to_trust(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["trust", local()]) == ExitCode.OK
-    assert "has no hosts that SSH reaches" in capsys.readouterr().out
+    assert "has no hosts reached over SSH" in capsys.readouterr().out
 
 
 def test_a_broken_fleet_file_is_told_by_its_place(

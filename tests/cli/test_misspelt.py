@@ -112,7 +112,7 @@ OTHERS = [
     (("logs", "--agent", "ecoh"), "did you mean echo? `fleet-tui agents` lists them"),
     (("priority", "P7", "t-1"), "'P0', 'P1', 'P2', 'P3'"),
     (("resolve", "t-1", "rann", "x"), "Did you mean 'ran'?"),
-    (("why", "t1"), "a task is called t-42, 42 or by its id"),
+    (("why", "t1"), "a task is named by its label (t-42), number (42) or id"),
 ]
 
 

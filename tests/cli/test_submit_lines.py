@@ -210,7 +210,7 @@ def test_a_key_stands_for_one_task_in_the_file_and_in_the_fleet(shop: Shop) -> N
     twice = lines({"text": "a", "key": "dup"}, {"text": "b", "key": "dup"})
     code, _, err = shop.call("submit", "--lines", text=twice)
     assert code == ExitCode.INVALID_CONFIG
-    assert "line 2: key dup is that of line 1 too" in err
+    assert "line 2: key dup is also used on line 1" in err
     shop.give("mine", "--key", "taken")
     code, _, err = shop.call("submit", "--lines", text=lines({"text": "other", "key": "taken"}))
     assert code == ExitCode.INVALID_CONFIG
@@ -264,7 +264,7 @@ def test_every_token_needs_a_yes(shop: Shop, kind: str) -> None:
 def test_a_label_that_says_its_value_is_a_secret_needs_a_yes(shop: Shop) -> None:
     code, _, err = shop.call("submit", "go", "--label", "db_password=hunter", "--label", "a=b")
     assert code == ExitCode.REFUSED
-    assert "note: the label db_password looks as if it had a secret in it\n" in err
+    assert "note: the label db_password appears to contain a secret\n" in err
     assert shop.call("submit", "go", "--label", "team=red")[0] == 0
 
 
@@ -286,7 +286,7 @@ def test_what_cannot_be_seen_or_may_be_a_command_is_told(shop: Shop) -> None:
     code, _, err = shop.call("submit", "/compact now\u200b")
     assert code == 0
     assert "note: 1 invisible or control character in the text" in err
-    assert "an agent may take /compact as a command to itself" in err
+    assert "an agent may interpret /compact as a command" in err
     data = lines({"text": "fine"}, {"text": "/skill x"}, {"text": "hid\u202eden"})
     code, _, err = shop.call("submit", "--lines", text=data)
     assert code == 0
@@ -303,7 +303,7 @@ def test_a_file_that_has_no_room_is_refused_as_a_whole(small: Shop) -> None:
     code, out, err = small.call("submit", "--lines", text=lines(*tasks))
     assert (code, out) == (ExitCode.REFUSED, "0 tasks submitted\n")
     assert "The queue has room for 40 of 60 tasks: 40 may be open." in err
-    assert "60 tasks left; the same command again submits what is missing; --wait" in err
+    assert "60 tasks left; run the same command again to submit the rest; --wait" in err
     assert not small.state().open_tasks
     code, out, _ = small.call("submit", "--lines", text=lines(*tasks[:40]))
     assert (code, out) == (0, "40 tasks submitted\n")
@@ -381,7 +381,7 @@ def test_an_interruption_says_how_to_go_on(small: Shop, tmp_path: Path) -> None:
         out, err = submitting.communicate(timeout=WITHIN_S)
         assert submitting.returncode == ExitCode.INTERRUPTED
     assert re.fullmatch(r"\d+ tasks? submitted\n", out.decode())  # those it had heard of
-    assert err.decode() == "interrupted; the same command again submits what is missing\n"
+    assert err.decode() == "interrupted; run the same command again to submit the rest\n"
     emptied(small)
     code, said, _ = small.call("submit", "--file", str(path))
     assert (code, said) == (0, "20 tasks submitted, 40 known already\n")
@@ -412,4 +412,4 @@ def test_a_terminal_is_shown_a_bar_and_asked_about_secrets(shop: Shop, tmp_path:
         os.close(theirs)
     assert submitting.returncode == 0
     assert out == b"50 tasks submitted\n"
-    assert b"50 texts that look as if they had a secret in them" in seen
+    assert b"50 texts that appear to contain a secret" in seen

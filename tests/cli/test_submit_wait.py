@@ -41,5 +41,5 @@ async def test_the_end_of_a_forgotten_task_is_told(
 async def test_what_the_journal_does_not_hold_is_said_to_be_over(tmp_path: Path) -> None:
     await ended_long_ago(tmp_path / "s")
     fleet = Fleet("demo", None, tmp_path / "s")
-    with pytest.raises(FleetError, match="does not hold it any more"):
+    with pytest.raises(FleetError, match="no longer holds it"):
         submit._wait(fleet, TaskId("GONE"), as_json=False)

@@ -217,5 +217,5 @@ def test_no_command_is_stopped_by_its_surroundings(name: str, past: Path, tmp_pa
         assert found["tasks"].out.count(b"\n") >= min(rows, 50), "no row is missing"
     place = SURROUNDINGS[name]
     homeless = "--nobody" in place.options and not {**USUAL, **place.env}["HOME"]
-    assert (b"so no ~/.ssh/config was looked at" in found["check"].out) is homeless
+    assert (b"so no ~/.ssh/config was read" in found["check"].out) is homeless
     assert (b"set HOME, or name a file" in found["import ssh-config"].err) is homeless

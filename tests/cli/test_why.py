@@ -57,13 +57,13 @@ async def test_each_agent_that_a_task_waits_for_is_named_with_its_fault_and_its_
     told = await why(story, capsys)
     at = told.index("- What is wrong now with agents that would fit -")
     assert told[at + 1 : at + 7] == [
-        " cleo  down: its gateway does not accept the token, needs an operator:"
+        " cleo  down: its gateway rejects the token, needs an operator:"
         " unauthorized: token␛[2J mismatch",
-        " correct the token where the fleet file says it is; it is read again by itself",
-        " bert  down: its gateway does not run",
+        " correct the token at the place that the fleet file names; it is reread automatically",
+        " bert  down: its gateway is not running",
         " start the gateway on its host, or correct its port in the fleet file",
         " anna  cordoned by me",
-        " `fleet-tui uncordon anna` lets it back in",
+        " `fleet-tui uncordon anna` returns it to routing",
     ]
     at = told.index("- What would help -")
     assert told[at + 1] == " uncordon anna"

@@ -60,14 +60,14 @@ def test_health_since_why_and_what_was_heard() -> None:
     )
     text = shown(agent)
     assert text.splitlines()[0] == " gpu > agent-14   ✗ unreachable 3m04s"
-    assert "failure its host is not reached by SSH" in text
+    assert "failure its host is unreachable over SSH" in text
     assert "heard connect timed out␛[31m" in text
 
 
 def test_a_failure_that_trying_again_cannot_help_says_so() -> None:
     agent = msgspec.structs.replace(STATE.agents[LOST], failure=FailureKind.SSH_HOST_KEY)
-    assert "an operator must put this right: `fleet-tui trust` shows the host's key" in shown(agent)
-    assert "an operator must put this right" not in shown(STATE.agents[LOST])
+    assert "an operator must fix this: `fleet-tui trust` shows the host's key" in shown(agent)
+    assert "an operator must fix this" not in shown(STATE.agents[LOST])
 
 
 def test_what_can_be_done_about_an_agent_that_takes_no_work_is_said() -> None:
@@ -83,11 +83,11 @@ def test_what_can_be_done_about_an_agent_that_takes_no_work_is_said() -> None:
 
 
 def test_one_that_only_a_canary_run_speaks_for_is_said_to_be_on_probation() -> None:
-    back = msgspec.structs.replace(STATE.agents[agent_name(1)], reason="a canary run went well")
+    back = msgspec.structs.replace(STATE.agents[agent_name(1)], reason="a canary run succeeded")
     assert "On probation" not in shown(back)
     probation = Probation(since_ms=NOW_MS - 1, harmless=True)
     text = shown(msgspec.structs.replace(back, probation=probation))
-    assert "On probation: until a task goes well, one failure puts it out again." in text
+    assert "On probation: until a task succeeds, one failure takes it out of routing again." in text
 
 
 def test_what_was_heard_of_a_gateway_that_is_not_ready_is_said() -> None:
@@ -177,13 +177,13 @@ def test_its_timeline_tells_when_failed_tasks_took_it_out_and_when_it_came_back(
     events = [
         at(1, AgentTripped(agent=LOST, reason="3 tasks failed at once", until_ms=NOW_MS)),
         at(2, AgentTripped(agent=agent_name(1), reason="not its own", until_ms=NOW_MS)),
-        at(3, AgentTrusted(agent=LOST, reason="a trial went well")),
+        at(3, AgentTrusted(agent=LOST, reason="a trial succeeded")),
         at(4, AgentTrusted(agent=agent_name(1), reason="not its own")),
     ]
     changes = health_changes(events, LOST)
     assert [r.seq for r in changes] == [1, 3]
     text = shown(STATE.agents[LOST], changes=tuple(changes))
-    assert text.index("a trial went well") < text.index("3 tasks failed at once")
+    assert text.index("a trial succeeded") < text.index("3 tasks failed at once")
 
 
 def test_every_kind_of_event_about_an_agent_alone_is_in_its_timeline() -> None:
@@ -238,7 +238,7 @@ def test_a_definition_may_hold_any_text(payload: str) -> None:
 
 def test_an_agent_that_left_the_fleet_file_still_has_a_page() -> None:
     gone = AgentState(name=AgentName("old"), health=Health.RETIRED)
-    assert "Not in the fleet file any more." in shown(gone)
+    assert "No longer in the fleet file." in shown(gone)
 
 
 def test_long_ids_of_boots_are_shown_by_their_beginning() -> None:

@@ -232,8 +232,8 @@ async def test_columns_without_room_are_one_key_away() -> None:
         ("why nonsense", "no task nonsense"),
         ("cordon agent-1x", "nothing here is called agent-1x"),
         ("theme pink", "there is no theme pink"),
-        ("set refresh soon", "soon is no time"),
-        ("goto 11:58", "only a recording can go to a time"),
+        ("set refresh soon", "soon is not a time"),
+        ("goto 11:58", "this works in a recording only"),
     ],
 )
 async def test_what_is_not_understood_stays_in_the_bar(typed: str, said: str) -> None:
@@ -339,7 +339,7 @@ async def test_cordon_asks_once_sends_once_and_shows_it() -> None:
     async with running(app) as pilot:
         await press(pilot, "j", "j", "j", "C")
         await until(pilot, lambda: isinstance(app.screen, ConfirmBar))
-        assert "Cordon agent-01? No new work for it. 2 tasks running there go on." in text_of(app)
+        assert "Cordon agent-01? No new work. 2 running tasks continue." in text_of(app)
         await press(pilot, "n")
         assert feed.sent == []
         await press(pilot, "C")
@@ -395,7 +395,7 @@ async def test_cancel_of_a_task_that_needs_a_verdict_says_what_becomes_of_its_ru
     app = console(FakeFeed())
     async with running(app) as pilot:
         assert app.run_command("cancel t-48100") is None
-        await until(pilot, lambda: "may run on agent-14: stopped if it does" in text_of(app))
+        await until(pilot, lambda: "may run on agent-14: stopped if so" in text_of(app))
         assert "taken off the queue" not in text_of(app)
 
 

@@ -34,7 +34,7 @@ def test_other_keys_replace_the_shipped_ones() -> None:
         ("cordon", ["K"], "K is taken by cancel"),
         ("filter", ["?"], "? is taken by help"),
         ("filter", ["ctrl+i"], "ctrl+i cannot be used: terminals send tab for it"),
-        ("filter", ["hyper+x"], "hyper+x is no key"),
+        ("filter", ["hyper+x"], "hyper+x is not a key"),
         ("filter", [], "needs a key, or a list of keys"),
     ],
 )

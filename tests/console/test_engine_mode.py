@@ -40,12 +40,12 @@ async def test_every_screen_says_why_since_when_and_the_way_out(size: tuple[int,
         await until(pilot, lambda: "HOLD since" in text_of(app))
         for key in ("1", "3", "7", "u", "T"):
             text = " ".join((await press(pilot, key)).split())
-            assert "HOLD since 12:03:30 by ops: migration. Nothing is started;" in text
-            assert "J lets it start work again" in text
+            assert "HOLD since 12:03:30 by ops: migration. No work is started;" in text
+            assert "J lets it start work" in text
         await press(pilot, "escape")
         feed.push(engine=ModeNow(mode=EngineMode.RECOVERY, reason="damaged", trusted_seq=Seq(41)))
         await until(pilot, lambda: "Trusted up to event 41." in " ".join(text_of(app).split()))
-        assert "`fleet-tui verify` says what is wrong" in " ".join(text_of(app).split())
+        assert "`fleet-tui verify` shows the damage" in " ".join(text_of(app).split())
         feed.push(engine=ModeNow())
         await until(pilot, lambda: "RECOVERY" not in text_of(app))
 
@@ -56,7 +56,7 @@ async def test_in_a_recording_the_way_out_is_no_longer_offered() -> None:
     app = console(feed)
     async with running(app) as pilot:
         await until(pilot, lambda: "HOLD: migration." in " ".join(text_of(app).split()))
-        assert "lets it start work again" not in text_of(app)
+        assert "lets it start work" not in text_of(app)
 
 
 @pytest.mark.parametrize("mode", [EngineMode.READ_ONLY, EngineMode.RECOVERY])
@@ -73,7 +73,7 @@ async def test_nothing_acts_while_nothing_is_taken(mode: EngineMode) -> None:
         assert not feed.sent
         told = [notice.text for notice in app.notices]
         assert f"cordon the agent: the engine is in {mode.label}: {mode.meaning}" in told
-        assert "note this moment: this needs an engine that takes commands" in told
+        assert "add a note: this needs an engine that accepts commands" in told
 
 
 async def test_a_held_engine_takes_submits() -> None:

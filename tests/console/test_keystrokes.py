@@ -89,7 +89,7 @@ def test_in_a_terminal_a_burst_opens_nothing_and_confirms_nothing() -> None:
     with PtyProgram(python("-m", "tests.support.console_runner")) as program:
         program.wait_for("agent-14", "Queue depth")
         program.press("jjjjjjjjjC")
-        program.wait_for("keys came faster than anybody")
+        program.wait_for("keys arrived faster")
         program.watch(2 * BURST_S)  # as long as any key still belongs to it
         program.press("Cyyyy")
         program.wait_for("y/N")

@@ -31,7 +31,7 @@ from tests.support.task import Run
 
 PEN = Pen()
 FAILS = "model: rate limit, try 4 of 10"
-STOPPED = "but stopped on its host for 40s or longer; SIGCONT lets it go on"
+STOPPED = "but suspended on its host for 40s or longer; SIGCONT resumes it"
 
 
 def silent() -> Run:
@@ -76,7 +76,7 @@ async def row_of(run: Run, later_ms: int) -> tuple[str, Tone]:
 
 async def test_a_run_of_which_nothing_is_heard() -> None:
     run = silent()
-    words = "nothing heard for 40s; moved not before"
+    words = "no sign of life for 40s; moved not before"
     now_ms = run.story.now_ms + 40_000
     assert f"Running, {words}" in page(run.task, run.story.state, now_ms)
     attempt = run.task.attempts[0]
@@ -108,20 +108,20 @@ async def test_a_run_that_is_to_be_cancelled_says_what_keeps_it() -> None:
     run = silent()
     asked = TaskCancelRequested(task=run.id, by="ops", reason="")
     run.story.add(asked, AttemptCancelling(run=run.run, cause=CancelCause.OPERATOR, by="ops"))
-    words = "nothing heard for 40s; counts as cancelled not before"
+    words = "no sign of life for 40s; counts as cancelled not before"
     assert f"Cancelling, {words}" in page(run.task, run.story.state, run.story.now_ms + 40_000)
     text, tone = await row_of(run, 40_000)
     assert text.startswith(words)
-    assert text.endswith(" · cancel asked by ops")
+    assert text.endswith(" · cancel requested by ops")
     assert tone is Tone.WARN
-    assert reasons(run.task) == ["cancel asked by ops"]
+    assert reasons(run.task) == ["cancel requested by ops"]
 
 
 def test_a_lost_run_says_both() -> None:
     run = Run(TaskClass.IDEMPOTENT)
     run.fact(Started())
     run.hear(Unknown(LostReason.HUNG))
-    quiet = "nothing heard for 5s"
+    quiet = "no sign of life for 5s"
     assert reasons(run.task, [quiet]) == [quiet, "its agent does not answer"]
     assert reasons(run.task) == ["its agent does not answer"]
 
@@ -146,7 +146,7 @@ def test_a_waiting_task_names_the_agents_that_would_fit_and_opens_them() -> None
     sections = why_of(task, None, story.state, PEN, story.now_ms)
     (found,) = (s for s in sections if s.title.startswith("What is wrong now"))
     shown = "\n".join(plain([found]))
-    assert "down: its gateway does not accept the token, needs an operator" in shown
+    assert "down: its gateway rejects the token, needs an operator" in shown
     assert "down: because of cannot-work" in shown
     assert [line.target.agent for line in found.lines if line.target] == ["cleo", "bert"]
     gone = replace(task, pending=None)

@@ -122,11 +122,11 @@ def test_control_characters_in_a_paste_are_announced() -> None:
     assert payload_note("two\nlines") == ("9 B, 2 lines", False)
     hidden = "9 B, 1 line, 2 invisible or control characters in the text"
     assert payload_note("a\x1b[2Jb\u202e") == (hidden, True)
-    secret = "12 B, 1 line, the text looks as if it had a secret in it"
+    secret = "12 B, 1 line, the text appears to contain a secret"
     assert payload_note("token abc123") == (secret, True)
-    label = "the label password looks as if it had a secret in it"
+    label = "the label password appears to contain a secret"
     assert payload_note("", "password=abc12345") == (label, True)
-    assert payload_note("/stop it").text.endswith("an agent may take /stop as a command to itself")
+    assert payload_note("/stop it").text.endswith("an agent may interpret /stop as a command")
     assert payload_note("") == ("", False)
 
 

@@ -55,14 +55,14 @@ def test_the_queue_says_who_holds_and_what_goes_first() -> None:
     assert goes == "goes first"
     assert waits.startswith("every slot of")
     budget = waiting(pending=Pending(code=PendingCode.RETRY_BUDGET, since_ms=0))
-    assert reasons(budget) == ["the fleet has started as many retries as it may for now"]
+    assert reasons(budget) == ["the retry budget is spent for now"]
 
 
 @pytest.mark.parametrize(
     ("key", "question", "order"),
     [
         ("H", "Hold t-48220? Until released, it waits.", Hold(tasks=(WAITING,))),
-        ("F", "Place t-48220 before all others?", EXPEDITE),
+        ("F", "Expedite t-48220?", EXPEDITE),
     ],
 )
 async def test_one_line_asks_and_y_does_it(key: str, question: str, order: Hold | Expedite) -> None:
@@ -86,7 +86,7 @@ async def test_a_held_task_is_released() -> None:
         await until(pilot, lambda: "held by ops: wait for the migration" in text_of(app))
         await press(pilot, "H")
         assert not isinstance(app.screen, ConfirmBar)
-        assert any("t-48220 is held by ops already." in n.text for n in app.notices)
+        assert any("t-48220 is already held by ops." in n.text for n in app.notices)
         await press(pilot, "L", "y")
         await until(pilot, lambda: bool(feed.sent))
         assert feed.sent == [Release(tasks=(WAITING,))]
@@ -119,7 +119,8 @@ async def test_the_fleet_is_braked_by_a_plan_and_thawed_by_a_line() -> None:
         await until(pilot, lambda: "Plan: freeze the fleet" in text_of(app))
         text = text_of(app)
         assert (
-            f"{app.status.running} tasks on agents go on and are followed; 128 tasks wait." in text
+            f"{app.status.running} tasks on agents continue and are tracked; 128 tasks wait."
+            in text
         )
         assert isinstance(app.screen, PlanForm)
         app.screen._reading_s = 0.0
@@ -131,8 +132,10 @@ async def test_the_fleet_is_braked_by_a_plan_and_thawed_by_a_line() -> None:
         feed.push(engine=frozen)
         await until(pilot, lambda: "HOLD" in text_of(app))
         await press(pilot, "Q")
-        assert any("frozen already" in notice.text for notice in app.notices)
-        assert "Thaw the fleet? Work is started again; 128 tasks wait." in await press(pilot, "J")
+        assert any("already frozen" in notice.text for notice in app.notices)
+        assert "Thaw the fleet? Queued work starts again; 128 tasks wait." in await press(
+            pilot, "J"
+        )
         await press(pilot, "y")
         await until(pilot, lambda: bool(feed.sent))
         assert feed.sent == [Thaw()]

@@ -124,7 +124,7 @@ def test_a_result_that_came_too_late_is_shown_and_named_so() -> None:
     )
     task = tried(judged(), late)
     assert answered(task) is late
-    assert "Answer - attempt 1, 4 B, came too late to count" in shown(task)
+    assert "Answer - attempt 1, 4 B, too late, not counted" in shown(task)
     assert "given-up, late result" in shown(task)
 
 

@@ -17,7 +17,7 @@ from tests.support.fake_feed import FakeFeed
 from tests.support.scene import NOW_MS, agent_name, seeded_state
 
 
-def crit(alert_id: str, subject: str, text: str = "3 misses in a row") -> Alert:
+def crit(alert_id: str, subject: str, text: str = "3 failed probes in a row") -> Alert:
     return Alert(
         id=AlertId(alert_id),
         severity=Severity.CRIT,
@@ -84,7 +84,7 @@ def test_one_lost_agent_is_told_with_what_became_of_its_work() -> None:
     open_tasks = {task.id: task for task in tasks}
     busy = msgspec.structs.replace(quiet, open_tasks=open_tasks)
     assert told(busy, lost(name, "down")) == [
-        "agent-01 down - 2 tasks moved, 1 to be retried, 1 in doubt - 7: alerts"
+        "agent-01 down - 2 tasks moved, 1 to be retried, 1 outcome unknown - 7: alerts"
     ]
 
 
@@ -146,7 +146,7 @@ async def test_an_outage_leaves_header_banner_and_keys_readable() -> None:
         await until(pilot, lambda: "Messages - " in text_of(app))
         kept = [notice.text for notice in app.notices]
         for name in names:
-            assert f"{name} 3 misses in a row" in kept
+            assert f"{name} 3 failed probes in a row" in kept
 
 
 async def test_never_more_than_a_few_toasts() -> None:

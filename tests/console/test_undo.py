@@ -18,7 +18,7 @@ async def test_what_was_done_last_is_taken_back_and_done_again() -> None:
     one = (AgentName("agent-12"),)
     async with running(app) as pilot:
         await press(pilot, "Z")
-        nothing = "nothing was done here that can be taken back"
+        nothing = "no action in this console can be undone"
         await until(pilot, lambda: any(nothing in notice.text for notice in app.notices))
         assert app.run_command("cordon agent-12") is None
         await until(pilot, lambda: isinstance(app.screen, ConfirmBar))
@@ -26,8 +26,8 @@ async def test_what_was_done_last_is_taken_back_and_done_again() -> None:
         await until(pilot, lambda: "cordoned: agent-12. Z undoes" in text_of(app))
         assert "Undo: uncordon agent-12? y/N" in await press(pilot, "Z")
         await press(pilot, "y")
-        await until(pilot, lambda: "undone: uncordon agent-12. Z does it again" in text_of(app))
-        assert "Undo: cordon agent-12? No new work for it. 4 tasks" in await press(pilot, "Z")
+        await until(pilot, lambda: "undone: uncordon agent-12. Z redoes it" in text_of(app))
+        assert "Undo: cordon agent-12? No new work. 4 running" in await press(pilot, "Z")
         await press(pilot, "y")
         await until(pilot, lambda: len(feed.sent) == 3)
         made = Made(by="ops", at_ms=feed.view().now_ms)

@@ -69,7 +69,7 @@ async def test_without_a_choice_or_a_reason_nothing_is_sent() -> None:
         await press(pilot, "3", "V")
         await until(pilot, lambda: isinstance(app.screen, VerdictCard))
         await press(pilot, "tab", *"because", "enter")
-        assert "choose one of the three verdicts first" in text_of(app)
+        assert "choose a verdict first" in text_of(app)
         await press(pilot, "space", *["backspace"] * 7, "enter")
         assert "a verdict needs a reason" in text_of(app)
         await press(pilot, "escape")
@@ -93,7 +93,7 @@ def test_a_cancelled_task_of_unknown_fate_is_judged_before_it_is_requeued() -> N
     )
     assert may_be_judged(cancelled)
     assert may_have_unseen_run(cancelled)
-    title = "Nobody knows what became of it"
+    title = "Outcome unknown"
     assert title in [s.title for s in task_sections(cancelled, (), STATE, Pen(), NOW_MS)]
     certain = msgspec.structs.replace(cancelled, judged=cancelled.attempts[-1].run_id)
     assert not may_be_judged(certain)
@@ -173,7 +173,7 @@ def test_the_evidence_tells_of_every_attempt_newest_first_and_says_what_is_left_
     )
     text = told(msgspec.structs.replace(task, attempts=(first, second)))
     assert text.index("attempt 2") < text.index("attempt 1")
-    assert "sent to agent-03; nobody said that it started" in text
+    assert "sent to agent-03; its start was never confirmed" in text
     assert "unknown from here for 1m01s, and still is" in text
     assert "agent-03 left a checkpoint: 6 B, sha256 abababababab" in text
     many = msgspec.structs.replace(task, attempts=(second,) * 4)
@@ -210,8 +210,8 @@ async def test_the_whole_card_is_on_screen_with_what_each_verdict_risks(
         assert "answer paid" in said
         assert "( ) it ran succeeded; nothing runs again" in said
         assert "( ) run it again queued again; may be done twice" in said
-        assert "how you know; recorded with your name" in said
-        assert "choose one of the three verdicts first" in said
+        assert "the reason; recorded with your name" in said
+        assert "choose a verdict first" in said
         assert "enter records it, esc leaves" in said
         assert all(row.rstrip().endswith("│") for row in text.splitlines() if "│" in row)
         assert "┘" in text
@@ -254,5 +254,5 @@ async def test_a_task_of_unknown_fate_has_its_evidence_on_its_page() -> None:
     app = console(FakeFeed(state=msgspec.structs.replace(STATE, open_tasks=tasks)))
     async with running(app) as pilot:
         app.go(Place("task", "t-48100"))
-        await until(pilot, lambda: "Nobody knows what became of it" in text_of(app))
+        await until(pilot, lambda: "Outcome unknown" in text_of(app))
         assert "unknown from here for 5s, and still is" in text_of(app)

@@ -67,7 +67,7 @@ def test_an_open_alert_says_what_is_wrong_now_and_stays_the_same_alert() -> None
                 agent=agent.name,
                 health=Health.UNREACHABLE,
                 was=agent.health,
-                reason=f"3 misses in a row: {failure_words(kind)}",
+                reason=f"3 failed probes in a row: {failure_words(kind)}",
                 failure=kind,
                 detail=Untrusted(words),
             )
@@ -81,7 +81,7 @@ def test_an_open_alert_says_what_is_wrong_now_and_stays_the_same_alert() -> None
     kind = FailureKind.SSH_HOST_KEY
     lost(kind, "the key changed")
     (alert,) = story.state.alerts.values()
-    assert alert.text == f"unreachable: 3 misses in a row: {failure_words(kind)}"
+    assert alert.text == f"unreachable: 3 failed probes in a row: {failure_words(kind)}"
     assert alert.detail.raw == "the key changed"
     assert (alert.id, alert.raised_at_ms, alert.acked_by) == (raised.id, raised.raised_at_ms, "ann")
     assert not story.state.closed_alerts

@@ -99,7 +99,7 @@ def test_a_result_is_recorded_as_it_came() -> None:
     [
         ("exit-3", "exit-3"),
         ("", "it failed"),
-        ("timeout", "its agent ended it for taking too long (timeout)"),
+        ("timeout", "its agent stopped it because it took too long (timeout)"),
     ],
 )
 def test_a_failure_is_recorded_with_its_word(failure: str, reason: str) -> None:
@@ -320,7 +320,7 @@ def test_a_proof_that_it_never_started_is_followed_by_a_first_wait() -> None:
     run.hear(LOST)
     run.later(PATIENCE_MS)
     told = said(run, NotStarted(reason="fenced", fenced=True))[1:]
-    assert told == [retrying(run, f"{agent} says that it never started, and cannot any more")]
+    assert told == [retrying(run, f"{agent} says that it never started, and no longer can")]
 
 
 # Time

@@ -588,4 +588,4 @@ def test_a_cancel_that_a_draining_agent_does_not_take_leaves_the_run_known_and_s
     assert run.hear(no) == [], "it is told once"
     run.fact(Finished(ok=True))
     assert run.task.phase is TaskPhase.SUCCEEDED
-    assert run.task.reason == "the cancel by ann was not heard in time; it had finished"
+    assert run.task.reason == "the cancel by ann arrived too late; it had finished"

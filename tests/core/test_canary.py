@@ -207,9 +207,9 @@ def test_one_that_goes_well_brings_its_agent_back_and_is_paid() -> None:
     events = told(Definite(ok()), state)
     assert events == [
         CanaryEnded(agent=BAD, run=RUN, ok=True, usage=USED, cost_microusd=60),
-        AgentTrusted(agent=BAD, reason="a canary run went well", by_canary=True),
+        AgentTrusted(agent=BAD, reason="a canary run succeeded", by_canary=True),
         HealthChanged(
-            agent=BAD, health=Health.UP, was=Health.SUSPECT, reason="a canary run went well"
+            agent=BAD, health=Health.UP, was=Health.SUSPECT, reason="a canary run succeeded"
         ),
     ]
     state = after(state, *events)
@@ -236,14 +236,14 @@ def test_one_that_goes_well_brings_its_agent_back_and_is_paid() -> None:
         ),
         (
             Finished(ok=False, failure="timeout", detail=SAID),
-            "its agent ended it for taking too long (timeout)",
+            "its agent stopped it because it took too long (timeout)",
             SAID,
             False,
             False,
         ),
         (
             NotStarted(reason="bad-answer", detail=SAID),
-            "its answer cannot be relied on",
+            "its answer is not valid",
             SAID,
             True,
             True,
@@ -264,7 +264,7 @@ def test_one_that_goes_well_brings_its_agent_back_and_is_paid() -> None:
         ),
         (NotStarted(reason="fenced", fenced=True), None, NOTHING_SAID, False, True),
         (Died(reason="process-gone"), None, NOTHING_SAID, False, False),
-        (Stopped(), "somebody stopped it", NOTHING_SAID, False, False),
+        (Stopped(), "it was stopped", NOTHING_SAID, False, False),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -368,7 +368,7 @@ ENDS = [ok(), Finished(ok=False), NotStarted(reason="bad-answer"), Died(reason="
 def test_one_whose_breaker_is_closed_meanwhile_is_followed_and_paid_and_says_nothing(
     fact: Fact,
 ) -> None:
-    trusted = AgentTrusted(agent=BAD, reason="me said so", by="me")
+    trusted = AgentTrusted(agent=BAD, reason="uncordoned by me", by="me")
     closed = after(tried(), trusted)
     assert closed.agents[BAD].canary is not None
     assert closed.agents[BAD].probation is None
@@ -406,7 +406,7 @@ def test_one_whose_end_is_not_heard_of_is_given_up_and_says_nothing_about_the_ag
     ended, tripped, _ = reconcile_canaries(state, NOW_MS + OVERDUE_MS)
     assert isinstance(ended, CanaryEnded)
     assert isinstance(tripped, AgentTripped)
-    assert ended.reason == "its end was not heard of for 5m00s"
+    assert ended.reason == "no result was received for 5m00s"
     assert ended.usage.unusable, "nobody knows what it has cost"
     assert (tripped.opens, tripped.reason) == (2, FAILS.reason)
 
@@ -464,7 +464,7 @@ def test_one_failure_after_it_is_enough_and_from_then_on_tasks_try_the_agent() -
     state, events = follows(planned_at_ms=FIRST_MS)
     tripped = events[0]
     assert isinstance(tripped, AgentTripped)
-    why = "after a canary run that went well, its work failed: its model failed (model-error)"
+    why = "after a successful canary run, its work failed: its model failed (model-error)"
     assert (tripped.reason, tripped.relapsed, tripped.opens) == (why, True, 1)
     state = after(state, *events)
     found = state.agents[BAD]
@@ -501,7 +501,7 @@ def test_a_refusal_after_it_does_not_make_what_failed_its_runs_harmless(
     assert isinstance(tripped, AgentTripped)
     assert tripped.harmless is was_harmless
     verb = "did not start" if was_harmless else "failed"
-    assert tripped.reason.startswith(f"after a canary run that went well, its work {verb}: its ")
+    assert tripped.reason.startswith(f"after a successful canary run, its work {verb}: its ")
     found = after(state, *events).agents[BAD]
     assert found.suits_trials(may_run_again=False) is was_harmless
 

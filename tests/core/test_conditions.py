@@ -103,7 +103,7 @@ def test_an_agent_whose_work_fails_is_told_with_how_many_tasks_it_hit() -> None:
         "agent-failing:a2",
         severity=Severity.CRIT,
         subject="a2",
-        text="gets no tasks for now, 1 task hit: refused 3 in a row; uncordon it once it is mended",
+        text="gets no tasks for now, 1 task hit: refused 3 in a row; uncordon it once fixed",
         detail=SAID,
         is_corrected=True,
     )
@@ -193,13 +193,12 @@ def test_a_frozen_pool_says_what_most_of_its_lost_agents_say() -> None:
         one(name=AgentName("b6"), health=Health.DOWN),
     ]
     assert found(*agents, braked_pools={GENERAL: "3 of 6 lost"}) == frozen(
-        "failover frozen: 3 of 6 lost; "
-        "2 of them: its gateway does not accept the token, needs an operator",
+        "failover frozen: 3 of 6 lost; 2 of them: its gateway rejects the token, needs an operator",
         Untrusted("first token"),
     )
     down = [lost(f"b{n}", FailureKind.GATEWAY_DOWN, "refused") for n in range(2)]
     assert found(*down, braked_pools={GENERAL: "2 of 2 lost"}) == frozen(
-        "failover frozen: 2 of 2 lost; 2 of them: its gateway does not run", Untrusted("refused")
+        "failover frozen: 2 of 2 lost; 2 of them: its gateway is not running", Untrusted("refused")
     )
 
 
@@ -254,7 +253,7 @@ def test_what_the_engine_says_of_itself() -> None:
         "engine-hold:engine": Condition(
             severity=Severity.CRIT,
             subject="engine",
-            text="starts nothing until it is thawed",
+            text="starts no new work until thawed",
             detail=Untrusted("repair"),
         ),
         "engine-trouble:slow-disk": Condition(
@@ -266,7 +265,7 @@ def test_what_the_engine_says_of_itself() -> None:
         "fleet-file:fleet file": Condition(
             severity=Severity.WARN,
             subject="fleet file",
-            text="has problems; the last good one stays in force",
+            text="has errors; the last valid version stays in force",
             detail=Untrusted("a1 has no host"),
             is_corrected=True,
         ),
@@ -454,7 +453,7 @@ def of_models(*tasks: Task) -> str | None:
 
 def test_a_model_outage_gives_the_reason_of_most_runs_and_the_first_of_equal_ones() -> None:
     limit = [troubled("T1", "c", "rate limit"), troubled("T2", "b", "overloaded")]
-    again = "the model fails again and again on"
+    again = "the model keeps failing on"
     assert of_models(*limit) == f"{again} b, c: overloaded"
     assert of_models(*limit, troubled("T3", "c", "rate limit")) == f"{again} b, c: rate limit"
     assert of_models(limit[0], RUNNING, troubled("T3", "c", "rate limit")) is None

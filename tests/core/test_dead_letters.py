@@ -241,7 +241,7 @@ def test_an_edit_is_recorded_and_says_of_which_task() -> None:
     task = letters.dead("exit-3")
     spec = work("better")
     same = letters.refusal(Edit(task=task, spec=letters.task(task).spec))
-    assert (same.code, same.text) == ("unchanged", "t-1 asks for exactly that already.")
+    assert (same.code, same.text) == ("unchanged", "t-1 already has exactly these settings.")
     asked = letters.ask(Edit(task=task, spec=spec))
     edited = TaskEdited(task=task, spec=spec, payload_sha256=payload_sha256(spec), by="ann")
     assert asked == Decided(events=(edited,), task=task, number=1)
@@ -288,5 +288,5 @@ def test_a_task_of_which_nobody_knows_whether_it_ran_wants_a_verdict_first() -> 
     run.later(PATIENCE_MS)
     refused = decide(run.story.state, "ann", Requeue(tasks=(run.id,)), run.story.now_ms)
     assert isinstance(refused, Refused)
-    assert (refused.code, refused.text) == ("verdict-needed", "Nobody knows whether t-1 ran.")
+    assert (refused.code, refused.text) == ("verdict-needed", "Whether t-1 ran is unknown.")
     assert refused.hint

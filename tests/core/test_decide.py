@@ -230,8 +230,8 @@ def test_an_agent_without_a_cordon_whose_work_failed_is_trusted_again_by_an_unco
     assert done(told, made).changed == 0
     decision = done(told, both)
     assert decision.events == (
-        AgentTrusted(agent=A1, reason="me said so", by="me"),
-        HealthChanged(agent=A1, health=Health.UP, was=Health.SUSPECT, reason="me said so"),
+        AgentTrusted(agent=A1, reason="uncordoned by me", by="me"),
+        HealthChanged(agent=A1, health=Health.UP, was=Health.SUSPECT, reason="uncordoned by me"),
     )
     assert (decision.changed, [out.label for out in decision.left_out]) == (1, [GPU_1])
     assert told.state.agents[A1].in_service
@@ -242,14 +242,14 @@ def test_an_agent_on_probation_is_trusted_in_full() -> None:
     told = story()
     told.add(
         AgentTripped(agent=A1, reason="failed 3 in a row", until_ms=told.now_ms),
-        AgentTrusted(agent=A1, reason="a canary run went well", by_canary=True),
+        AgentTrusted(agent=A1, reason="a canary run succeeded", by_canary=True),
     )
     assert told.state.agents[A1].probation is not None
     later = decide(told.state, "me", Uncordon(agents=(A1,)), told.now_ms + PROBATION_MS)
     assert isinstance(later, Decided)
     assert later.changed == 0, "it is over by then"
     decision = done(told, Uncordon(agents=(A1,)))
-    assert decision.events == (AgentTrusted(agent=A1, reason="me said so", by="me"),)
+    assert decision.events == (AgentTrusted(agent=A1, reason="uncordoned by me", by="me"),)
     assert told.state.agents[A1].probation is None
     assert done(told, Uncordon(agents=(A1,))).changed == 0
 
@@ -267,7 +267,7 @@ def test_an_agent_that_is_trusted_again_and_misses_its_looks_stays_out_for_these
         ),
     )
     decision = done(told, Uncordon(agents=(A1,)))
-    assert decision.events == (AgentTrusted(agent=A1, reason="me said so", by="me"),)
+    assert decision.events == (AgentTrusted(agent=A1, reason="uncordoned by me", by="me"),)
     assert told.state.agents[A1].breaker is None
     assert not told.state.agents[A1].in_service
 

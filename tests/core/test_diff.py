@@ -69,14 +69,14 @@ def test_nothing_differs_from_itself() -> None:
 
 
 def test_a_new_state_is_told_with_its_reason() -> None:
-    lost = with_agent(health=Health.DOWN, reason="its gateway does not run")
+    lost = with_agent(health=Health.DOWN, reason="its gateway is not running")
     (change,) = between(with_agent(), lost)
     assert change == Change(
         about=About.AGENT,
         name="a1",
         field="state",
         before="up",
-        after="down: its gateway does not run",
+        after="down: its gateway is not running",
         is_worse=True,
     )
     (back,) = between(lost, with_agent(reason="answers again"))

@@ -335,9 +335,9 @@ def test_a_lost_agent_says_which_of_its_misses_its_words_are_about() -> None:
     turned = [FailureKind.TIMEOUT] * 3 + [FailureKind.GATEWAY_HUNG] * 3
     words = "its gateway does not answer"
     for kinds, told in (
-        (mixed, f"3 misses in a row, the last: {words}"),
-        (turned, f"6 misses in a row, the last 3: {words}"),
-        ([FailureKind.GATEWAY_HUNG] * 3, f"3 misses in a row: {words}"),
+        (mixed, f"3 failed probes in a row, the last: {words}"),
+        (turned, f"6 failed probes in a row, the last 3: {words}"),
+        ([FailureKind.GATEWAY_HUNG] * 3, f"3 failed probes in a row: {words}"),
     ):
         judged = Judged()
         judged.good()

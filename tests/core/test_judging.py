@@ -70,7 +70,7 @@ def test_an_agent_that_the_engine_could_not_look_at_gets_no_tasks_and_is_not_bla
     health: Health,
 ) -> None:
     said = failure(FailureKind.NO_DESCRIPTORS, "EMFILE")
-    why = "not looked at: the engine has no file descriptors left"
+    why = "not probed: the engine has no file descriptors left"
     events = told(health, said)
     assert events == ([change(health, Health.SUSPECT, why, said)] if health.takes_work else [])
     judged = Judged()
@@ -86,7 +86,7 @@ def test_a_miss_takes_an_agent_out_only_where_it_was_in_or_about_to_be(health: H
     said = failure(FailureKind.TIMEOUT, "no answer")
     in_reach = health in (Health.UP, Health.DEGRADED, Health.STARTING, Health.DRAINING)
     suspect = change(health, Health.SUSPECT, "probe failed: it did not answer in time", said)
-    waits = change(health, health, "1 miss: it did not answer in time", said)
+    waits = change(health, health, "1 failed probe: it did not answer in time", said)
     joins = [waits] if health is Health.JOINING else []
     assert told(health, said) == ([suspect] if in_reach else joins)
 
@@ -94,8 +94,8 @@ def test_a_miss_takes_an_agent_out_only_where_it_was_in_or_about_to_be(health: H
 @pytest.mark.parametrize(
     ("misses", "reason"),
     [
-        (0, "1 miss: it did not answer in time"),
-        (1, "2 misses in a row: it did not answer in time"),
+        (0, "1 failed probe: it did not answer in time"),
+        (1, "2 failed probes in a row: it did not answer in time"),
     ],
 )
 def test_a_lost_agent_is_told_with_how_many_looks_it_missed(misses: int, reason: str) -> None:
@@ -115,7 +115,7 @@ def test_a_lost_agent_is_told_with_how_many_looks_it_missed(misses: int, reason:
         (Health.STARTING, 0, "answers again"),
         (Health.DRAINING, 0, "answers again"),
         (Health.SUSPECT, 0, "answers again"),
-        (Health.DEGRADED, 1, "well again"),
+        (Health.DEGRADED, 1, "healthy again"),
         (Health.UNREACHABLE, 1, "2 successful probes in a row"),
         (Health.DOWN, 3, "4 successful probes in a row"),
         (Health.QUARANTINED, 1, "2 successful probes in a row"),
@@ -189,7 +189,7 @@ def test_an_agent_that_answers_and_whose_work_fails_is_kept_out_and_told_so_once
 def test_an_agent_that_joins_says_from_the_first_miss_on_why_it_has_not_come() -> None:
     judged = Judged()
     said = failure(FailureKind.SSH_UNREACHABLE, "no such name")
-    why = f"1 miss: {failure_words(said.kind)}"
+    why = f"1 failed probe: {failure_words(said.kind)}"
     assert judged.bad(said.kind, "no such name") == [
         change(Health.JOINING, Health.JOINING, why, said)
     ]
@@ -331,7 +331,7 @@ def test_the_fall_after_three_within_ten_minutes_is_flapping() -> None:
     recent = (400_000, 500_000, 600_000)
     watch, event = fallen(recent)
     assert event.health is Health.QUARANTINED
-    assert event.reason == "flapping: fell 4 times in 10 minutes"
+    assert event.reason == "flapping: went out of service 4 times in 10 minutes"
     assert event.quarantine_until_ms == 1_000_000 + QUARANTINE.base_ms
     assert (watch.falls_ms, watch.quarantines) == ((), 1), "they are atoned for"
     for fewer in (recent[1:], (399_999, *recent[1:])):

@@ -146,7 +146,7 @@ def outage(story: Story) -> str | None:
 
 def test_a_model_that_fails_on_several_agents_is_an_outage() -> None:
     story, tasks = troubled(2)
-    assert outage(story) == "the model fails again and again on a0, a1: overloaded"
+    assert outage(story) == "the model keeps failing on a0, a1: overloaded"
     first = tasks[0].attempts[0]
     story.add(*troubles_in(story.state, look(first.agent, {})))
     assert outage(story) is None, "one agent may have a trouble of its own"
@@ -159,7 +159,7 @@ def test_one_try_more_is_no_outage() -> None:
 
 def test_of_many_agents_a_few_are_named() -> None:
     story, _ = troubled(OUTAGE_NAMED + 2)
-    assert outage(story) == "the model fails again and again on a0, a1, a2 and more: overloaded"
+    assert outage(story) == "the model keeps failing on a0, a1, a2 and more: overloaded"
 
 
 def test_what_was_told_before_an_agent_fell_silent_says_nothing_now() -> None:
@@ -181,7 +181,7 @@ def test_what_was_told_before_an_agent_fell_silent_says_nothing_now() -> None:
     assert quiet is not None
     said = notes(story.state, tasks[0], now_ms)
     assert said == [silence_in_words(quiet, now_ms)]
-    assert said[0].startswith("nothing heard for 5s")
+    assert said[0].startswith("no sign of life for 5s")
     east = notes(story.state, tasks[0], now_ms, offset_minutes=90)
     assert east == [silence_in_words(quiet, now_ms, 90)], "by the clock that somebody looks at"
     assert east != said

@@ -161,17 +161,17 @@ OF_AGENTS: list[tuple[e.Event, Sentence]] = [
     ),
     (
         CanaryStarted(agent=A1, run=RunId("canary-a1.9")),
-        about_agent(Level.INFO, "a1 is tried with a canary run"),
+        about_agent(Level.INFO, "a1 is tested with a canary run"),
     ),
     (
         CanaryEnded(agent=A1, run=RunId("canary-a1.9"), ok=True),
-        about_agent(Level.INFO, "a canary run on a1 went well"),
+        about_agent(Level.INFO, "a canary run on a1 succeeded"),
     ),
     (
         CanaryEnded(
             agent=A1, run=RunId("canary-a1.9"), ok=False, reason="its model failed", detail=SAID
         ),
-        about_agent(Level.WARN, "a canary run on a1 did not go well: its model failed", SAID),
+        about_agent(Level.WARN, "a canary run on a1 failed: its model failed", SAID),
     ),
 ]
 
@@ -227,9 +227,9 @@ OF_THE_FLEET: list[tuple[e.Event, Sentence]] = [
     ),
     (
         FleetFileJudged(problem="what they said"),
-        about_fleet(Level.ERROR, "the fleet file was not taken", SAID),
+        about_fleet(Level.ERROR, "the fleet file was rejected", SAID),
     ),
-    (FleetFileJudged(), about_fleet(Level.INFO, "the fleet file is sound again")),
+    (FleetFileJudged(), about_fleet(Level.INFO, "the fleet file is valid again")),
     (
         FleetLoaded(spec=fleet(agent("a1"), agent("a2"))),
         about_fleet(Level.INFO, "fleet test loaded: 2 agents"),
@@ -238,7 +238,7 @@ OF_THE_FLEET: list[tuple[e.Event, Sentence]] = [
         MachinesFound(same={HostName("b"): HostName("a"), HostName("c"): HostName("a")}),
         about_fleet(
             Level.INFO,
-            "ssh_config leads hosts to one machine, whose gateways share a lane",
+            "ssh_config resolves several hosts to one machine, whose gateways share a lane",
             Untrusted("b is a; c is a"),
         ),
     ),
@@ -247,7 +247,7 @@ OF_THE_FLEET: list[tuple[e.Event, Sentence]] = [
             MachinesFound(same={HostName(f"b{n}"): HostName("a") for n in range(count)}),
             about_fleet(
                 Level.INFO,
-                "ssh_config leads hosts to one machine, whose gateways share a lane",
+                "ssh_config resolves several hosts to one machine, whose gateways share a lane",
                 Untrusted(f"b0 is a; b1 is a; b2 is a; b3 is a; b4 is a{more}"),
             ),
         )
@@ -255,7 +255,7 @@ OF_THE_FLEET: list[tuple[e.Event, Sentence]] = [
     ),
     (
         MachinesFound(same={}),
-        about_fleet(Level.INFO, "ssh_config leads no two hosts to one machine any more"),
+        about_fleet(Level.INFO, "ssh_config no longer resolves two hosts to one machine"),
     ),
     (
         e.UnknownEvent(kind="what they said", body=b"{}"),
@@ -302,7 +302,7 @@ OF_TASKS: list[tuple[e.Event, Sentence]] = [
     ),
     (
         TaskRetrying(task=T7, not_before_ms=1, reason="it is lost", duplicate_possible=True),
-        about_task(Level.WARN, "queued again: it is lost; it may be done twice"),
+        about_task(Level.WARN, "queued again: it is lost; it may run twice"),
     ),
     (
         TaskBlamed(task=T7, reason="no agent can do it", agents=(A1, A2)),
@@ -360,13 +360,11 @@ OF_ATTEMPTS: list[tuple[e.Event, Sentence]] = [
     ),
     (
         AttemptSuspended(run=FIRST, suspended=True),
-        about_run(
-            Level.WARN, "was found stopped on its host, and does nothing until it gets SIGCONT"
-        ),
+        about_run(Level.WARN, "is suspended on its host (SIGSTOP); SIGCONT resumes it"),
     ),
     (
         AttemptSuspended(run=FIRST, suspended=False),
-        about_run(Level.INFO, "goes on, after it was stopped"),
+        about_run(Level.INFO, "resumed after it was suspended"),
     ),
     (
         AttemptNotStarted(run=FIRST, reason="refused", detail=SAID),
@@ -405,11 +403,11 @@ OF_ATTEMPTS: list[tuple[e.Event, Sentence]] = [
     (AttemptDied(run=FIRST, reason="no process"), about_run(Level.ERROR, "died: no process")),
     (
         AttemptCancelling(run=FIRST, cause=CancelCause.DEADLINE),
-        about_run(Level.INFO, "told to stop (deadline)"),
+        about_run(Level.INFO, "asked to stop (deadline)"),
     ),
     (
         AttemptCancelRefused(run=FIRST, detail=SAID),
-        about_run(Level.WARN, "cannot be cancelled while its agent drains; it goes on", SAID),
+        about_run(Level.WARN, "cannot be cancelled while its agent drains; it keeps running", SAID),
     ),
     (
         AttemptTroubled(run=FIRST, trouble=ModelTrouble(reason="rate limit", attempt=4)),
@@ -428,7 +426,7 @@ OF_ATTEMPTS: list[tuple[e.Event, Sentence]] = [
     ),
     (
         AttemptLate(run=FIRST, ok=False),
-        about_run(Level.WARN, f"failed (nobody said why) {LATE}"),
+        about_run(Level.WARN, f"failed (no reason was given) {LATE}"),
     ),
     (
         AttemptTold(run=FIRST, says=LateWord.DIED),

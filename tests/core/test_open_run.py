@@ -12,7 +12,7 @@ from fleet_tui.core.tasks.open_run import notes
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.task import Run
 
-STOPPED = "but stopped on its host for 2m00s or longer; SIGCONT lets it go on"
+STOPPED = "but suspended on its host for 2m00s or longer; SIGCONT resumes it"
 FAILS = "model: rate limit, try 4 of 10"
 
 
@@ -46,7 +46,7 @@ def test_a_cancel_that_its_agent_does_not_take_is_said() -> None:
     run.story.add(AttemptCancelling(run=run.run, cause=CancelCause.OPERATOR))
     assert said(run) == []
     run.hear(Unknown(LostReason.CANNOT_CANCEL, Untrusted("gateway-suspending")))
-    refused = "its agent takes no cancel while it drains; it is asked again"
+    refused = "its agent accepts no cancel while it drains; it is asked again"
     assert said(run) == [refused]
 
 

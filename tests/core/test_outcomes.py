@@ -172,7 +172,7 @@ def test_a_task_that_an_agent_failed_waits_for_another_and_not_for_ever() -> Non
     assert pending is not None
     assert pending.decision is not None
     assert pending.code is PendingCode.CAPACITY
-    assert "bad failed it, and the others are busy" in [
+    assert "bad failed it, and the other agents are busy" in [
         rejection.example for rejection in pending.decision.rejections
     ]
     (behind,) = crew.story.submit_many(work(task_class=TaskClass.IDEMPOTENT), 1)
@@ -453,7 +453,7 @@ def test_a_single_working_agent_is_not_put_out_for_long_by_one_bad_task() -> Non
         crew.story.submit(work())
         crew.play(1_000)
     assert crew.task(bad).phase is TaskPhase.FAILED
-    assert crew.task(bad).reason.startswith("only, the only agent for it, does other tasks")
+    assert crew.task(bad).reason.startswith("only, the only eligible agent, completes other tasks")
     assert crew.agent("only").health is Health.UP
 
 

@@ -118,7 +118,7 @@ def test_a_plan_names_only_what_something_is_done_to_and_says_why_not_to_the_oth
 def test_a_plan_for_what_is_so_already_is_refused_with_the_reason() -> None:
     told = story("p", "p")
     do(told, Cordon(agents=names("a0")))
-    assert refusal(told, Cordon(agents=names("a0"))).text == "a0 is cordoned already, by ann."
+    assert refusal(told, Cordon(agents=names("a0"))).text == "a0 is already cordoned by ann."
     assert refusal(told, Uncordon(agents=names("a1"))).text == "a1 is not cordoned."
     both = planned(told, Cordon(agents=names("a0", "a1")))
     assert both.command == Cordon(agents=names("a1"))
@@ -140,7 +140,7 @@ def test_alerts_are_taken_in_hand_once() -> None:
     assert isinstance(first, Decided)
     assert first.changed == 1
     do(told, Ack(alerts=(one,)))
-    assert refusal(told, Ack(alerts=(one,))).text == "a:1 is acknowledged already, by ann."
+    assert refusal(told, Ack(alerts=(one,))).text == "a:1 is already acknowledged by ann."
     both = planned(told, Ack(alerts=(one, two)))
     assert both.command == Ack(alerts=(two,))
     assert [each.label for each in both.left_out] == ["a:1"]
@@ -163,7 +163,7 @@ def test_a_cancel_says_which_work_is_lost() -> None:
     assert found.tier is Tier.PLAN
     assert impact_words(found.impact) == [
         "1 run is stopped: its work is lost.",
-        "1 run out of sight: stopped if still going on.",
+        "1 run in unknown state: stopped if still running.",
     ]
     assert impact_words(Impact(lost_runs=1_234)) == ["1 234 runs are stopped: their work is lost."]
 
@@ -281,8 +281,8 @@ def test_what_was_shown_is_never_worse_than_itself_nor_is_less_of_it(shown: Impa
     ("now", "said"),
     [
         (Impact(tasks=3), "tasks 2 -> 3"),
-        (Impact(tasks=2, lost_runs=1), "runs that are lost 0 -> 1"),
-        (Impact(tasks=2, unsure_runs=1), "runs out of sight 0 -> 1"),
+        (Impact(tasks=2, lost_runs=1), "runs lost 0 -> 1"),
+        (Impact(tasks=2, unsure_runs=1), "runs in unknown state 0 -> 1"),
         (Impact(tasks=2, agents=4), "agents 0 -> 4"),
         (
             Impact(pools=(PoolLeft(pool=PoolName("p"), agents=4, serving=2, left=1),)),
@@ -315,7 +315,7 @@ def test_a_submit_is_one_task_and_all_that_is_worse_is_told() -> None:
     refused = worse(told.state, cancel, decision, Impact())
     assert refused is not None
     assert refused.text == (
-        "The fleet has changed since the plan was shown: tasks 0 -> 2, runs that are lost 0 -> 1."
+        "The fleet has changed since the plan was shown: tasks 0 -> 2, runs lost 0 -> 1."
     )
 
 
@@ -331,10 +331,8 @@ def test_a_command_whose_plan_has_changed_is_refused_by_the_engine_with_the_diff
     (reply,) = after.replies
     assert isinstance(reply, Refused)
     assert reply.code is RefusalCode.PLAN_CHANGED
-    assert reply.text == (
-        "The fleet has changed since the plan was shown: runs that are lost 0 -> 1."
-    )
-    assert reply.hint == "Nothing was done. Look at the plan again, or freeze the fleet first."
+    assert reply.text == ("The fleet has changed since the plan was shown: runs lost 0 -> 1.")
+    assert reply.hint == "Nothing was done. Review the new plan, or freeze the fleet first."
     assert not any(author(event) == ME for event in after.events)
     for unchanged in (Asked(ME, cancel, Impact(tasks=1, lost_runs=1)), Asked(ME, cancel)):
         (reply,) = step(told.state, remember(told.state), [unchanged], moment).replies
@@ -361,7 +359,7 @@ TITLES = [
     "cancel t-1",
     "hold t-1",
     "release t-1",
-    "place t-1 before all others",
+    "expedite t-1",
     "move t-1 to P1",
     "requeue t-1",
     "drop t-1",
@@ -371,7 +369,7 @@ TITLES = [
     "uncordon T",
     "probe T",
     "acknowledge T",
-    "note this moment",
+    "add a note",
     "freeze the fleet",
     "thaw the fleet",
     "stop the engine",
@@ -419,7 +417,7 @@ def test_a_freeze_of_a_frozen_fleet_would_do_nothing() -> None:
     found = refusal(told, Freeze())
     assert found.code is RefusalCode.ALREADY_FROZEN
     assert found.code.is_so_already
-    assert found.text == f"{told.state.fleet.name} is frozen already."
+    assert found.text == f"{told.state.fleet.name} is already frozen."
     again = decide(told.state, ME, Freeze(), told.now_ms)
     assert isinstance(again, Decided), "whoever asks twice makes no mistake"
     assert not again.events
@@ -464,10 +462,10 @@ def test_a_task_that_may_run_twice_is_told_before_it_is_requeued() -> None:
     assert not may_have_unseen_run(found)
     assert impact_of(told.state, Requeue(tasks=(task,))).maybe_twice == 0
     assert impact_words(Impact(tasks=1, maybe_twice=1)) == [
-        "1 task may run twice: nobody saw how its last run ended."
+        "1 task may run twice: how its last run ended is unknown."
     ]
     assert impact_words(Impact(tasks=3, maybe_twice=2)) == [
-        "2 tasks may run twice: nobody saw how their last runs ended."
+        "2 tasks may run twice: how their last runs ended is unknown."
     ]
     assert differences(Impact(tasks=1), Impact(tasks=1, maybe_twice=1)) == [
         "tasks that may run twice 0 -> 1"

@@ -263,7 +263,7 @@ def test_a_task_that_is_over_or_that_nobody_knows_is_not_cancelled() -> None:
     task = queue.submit()
     queue.ask(Cancel(tasks=(task,)))
     again = queue.refusal(Cancel(tasks=(task,)))
-    assert (again.code, again.text) == ("already-over", "t-1 is cancelled already.")
+    assert (again.code, again.text) == ("already-over", "t-1 is already cancelled.")
     none = queue.refusal(Cancel(tasks=(TaskId("none"),)))
     assert (none.code, none.text) == ("unknown-task", "No task none is known.")
 
@@ -309,9 +309,9 @@ def test_what_is_so_already_is_refused_and_says_what_is_so() -> None:
     task = queue.submit()
     queue.ask(Hold(tasks=(task,)))
     queue.ask(Expedite(tasks=(task,)))
-    assert queue.refusal(Hold(tasks=(task,))).text == "t-1 is held by ann already."
-    assert queue.refusal(Expedite(tasks=(task,))).text == "t-1 goes before all others already."
+    assert queue.refusal(Hold(tasks=(task,))).text == "t-1 is already held by ann."
+    assert queue.refusal(Expedite(tasks=(task,))).text == "t-1 is already expedited."
     same = SetPriority(tasks=(task,), priority=Priority.P2)
-    assert queue.refusal(same).text == "t-1 is P2 already."
+    assert queue.refusal(same).text == "t-1 already has priority P2."
     queue.ask(Release(tasks=(task,)))
     assert queue.refusal(Release(tasks=(task,))).text == "t-1 is not held."

@@ -123,14 +123,17 @@ MARK = Checkpoint(text=Untrusted("a\ud800b"), sha256="0123456789abcdef")
 @pytest.mark.parametrize(
     ("attempt", "told"),
     [
-        (PLANNED, [Known(1_000, "sent to a1; nobody said that it started")]),
+        (PLANNED, [Known(1_000, "sent to a1; its start was never confirmed")]),
         (replace(PLANNED, phase=AttemptPhase.DIED), [Known(1_000, "sent to a1")]),
         (
             replace(PLANNED, agent=AgentName("x" * 100)),
             [
                 Known(
                     1_000,
-                    f"sent to {safe_line('x' * 100, MAX_NAME_CHARS)}; nobody said that it started",
+                    (
+                        f"sent to {safe_line('x' * 100, MAX_NAME_CHARS)}; its start was never "
+                        "confirmed"
+                    ),
                 )
             ],
         ),
@@ -147,7 +150,7 @@ MARK = Checkpoint(text=Untrusted("a\ud800b"), sha256="0123456789abcdef")
                 lost=LostReason.UNREACHABLE,
             ),
             [
-                Known(1_000, "sent to a1; nobody said that it started"),
+                Known(1_000, "sent to a1; its start was never confirmed"),
                 Known(
                     3_000,
                     f"unknown from here for 6s, and still is: {lost_words(LostReason.UNREACHABLE)}",
@@ -164,7 +167,7 @@ MARK = Checkpoint(text=Untrusted("a\ud800b"), sha256="0123456789abcdef")
                 ended_at_ms=5_000,
             ),
             [
-                Known(1_000, "sent to a1; nobody said that it started"),
+                Known(1_000, "sent to a1; its start was never confirmed"),
                 Known(3_000, "unknown from here for 2s", is_news=True),
                 Known(5_000, "given-up", Untrusted("nothing heard")),
             ],
@@ -172,7 +175,7 @@ MARK = Checkpoint(text=Untrusted("a\ud800b"), sha256="0123456789abcdef")
         (
             replace(PLANNED, lost=LostReason.TIMEOUT),
             [
-                Known(1_000, "sent to a1; nobody said that it started"),
+                Known(1_000, "sent to a1; its start was never confirmed"),
                 Known(
                     None,
                     f"the last question had no answer: {lost_words(LostReason.TIMEOUT)}",

@@ -80,7 +80,7 @@ ELSEWHERE = agent("elsewhere", pool="other")
             asks(needs=["gpu"], goes_on=True),
             ["equipped"],
             Rule.CAPABILITY,
-            "gpu, a way to go on from a checkpoint",
+            "gpu, checkpoint support",
             "claw has no gpu",
         ),
         (
@@ -88,8 +88,8 @@ ELSEWHERE = agent("elsewhere", pool="other")
             asks(goes_on=True),
             ["plain"],
             Rule.CAPABILITY,
-            "a way to go on from a checkpoint",
-            "claw cannot go on from a checkpoint",
+            "checkpoint support",
+            "claw cannot resume from a checkpoint",
         ),
         (
             [PLAIN, NORTH],

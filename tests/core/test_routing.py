@@ -112,11 +112,11 @@ def test_work_with_a_checkpoint_waits_where_nobody_can_be_given_one() -> None:
     told.add(FleetLoaded(spec=fleet(GATEWAY)))
     pending = held(told.state).pending
     assert pending.code is PendingCode.CAPABILITY
-    assert pending.detail == "no agent has a way to go on from a checkpoint"
-    assert pending.remedy == "bring back or add an agent that is a program"
+    assert pending.detail == "no agent has checkpoint support"
+    assert pending.remedy == "return an agent that is a program to service, or add one"
     assert pending.decision is not None
     (rejection,) = pending.decision.rejections
-    assert rejection.example == "gateway cannot go on from a checkpoint"
+    assert rejection.example == "gateway cannot resume from a checkpoint"
 
 
 def test_a_checkpoint_that_is_of_no_use_keeps_no_agent_out() -> None:

@@ -89,14 +89,14 @@ NOT_THERE = [
         fleet(agent("a1", region="us")),
         work(regions=["eu"]),
         PendingCode.RESIDENCY,
-        "no agent that fits is in eu",
-        "add an agent in eu that fits like a1",
+        "no eligible agent is in eu",
+        "add an agent in eu like a1",
     ),
     (
         fleet(agent("a1"), isolated=["acme"]),
         work(client="acme"),
         PendingCode.ISOLATION,
-        "no agent that fits may work for acme",
+        "no eligible agent may work for acme",
         "reserve an agent for acme, such as a1",
     ),
     (
@@ -117,7 +117,7 @@ NOT_THERE = [
         fleet(agent("a1", slots=1), agent("a2", pool="gpu", slots=9)),
         work(pool="general"),
         PendingCode.CAPACITY,
-        "every agent that fits is busy",
+        "every eligible agent is busy",
         "",
     ),
 ]
@@ -148,14 +148,14 @@ def test_why_a_task_waits_and_what_would_place_it(
             Health.DOWN,
             False,
             PendingCode.STATE,
-            "every agent that fits is out of service",
-            "wait for a1, or bring it back",
+            "every eligible agent is out of service",
+            "wait for a1, or return it to service",
         ),
         (
             Health.UP,
             True,
             PendingCode.CORDON,
-            "every agent that fits is cordoned",
+            "every eligible agent is cordoned",
             "uncordon a1",
         ),
     ],
@@ -302,7 +302,7 @@ def test_a_task_waits_for_another_agent_than_those_that_failed_it() -> None:
         count=2,
         left=0,
         agents=(A1, A2),
-        example="a1 failed it, and the others are busy",
+        example="a1 failed it, and the other agents are busy",
     )
     many = [f"a{n:02}" for n in range(MAX_NAMED_PER_RULE + 2)]
     (event,) = waits(busy_elsewhere(1, *many))
@@ -442,8 +442,8 @@ def test_a_trial_that_may_do_harm_waits_for_a_task_that_may_run_again(
     first = waits(state)[0].pending
     assert (first.code, first.detail, first.remedy) == (
         PendingCode.TRIAL,
-        "what agents that fit run fails, and only work that may run again is tried there",
-        "mend a1 and uncordon it, or submit work that may run again",
+        "eligible agents are failing their runs, and only work that may run again is tried there",
+        "fix a1 and uncordon it, or submit work that may run again",
     )
     assert first.decision is not None
     assert first.decision.rejections[-1].rule is Rule.TRIAL
@@ -496,4 +496,4 @@ def test_residency_of_a_client_is_named_by_its_regions() -> None:
     rule = ResidencyRule(regions=(Region("eu"),), client=ACME)
     told = story(fleet(agent("a1", region="us"), residency=[rule]), work(client="acme"))
     (event,) = waits(told.state)
-    assert event.pending.detail == "no agent that fits is in eu"
+    assert event.pending.detail == "no eligible agent is in eu"

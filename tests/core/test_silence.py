@@ -134,5 +134,5 @@ def test_a_cancel_of_which_nobody_heard_says_that_the_run_may_go_on() -> None:
     run.hear(LOST)
     run.pass_time(PATIENCE_MS)
     assert run.task.phase is TaskPhase.CANCELLED
-    assert run.task.reason.startswith("cancelled by ann; nothing heard of the run on ")
+    assert run.task.reason.startswith("cancelled by ann; no sign of life from the run on ")
     assert run.task.reason.endswith(", so it may still run")

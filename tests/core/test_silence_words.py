@@ -44,13 +44,13 @@ def test_a_run_on_an_agent_that_hangs_has_an_age_before_it_is_unknown() -> None:
     found = silence(run)
     assert found is not None
     now_ms = run.story.now_ms + 40_000
-    assert in_words(found, now_ms) == "nothing heard for 40s; moved not before 00:15:01"
+    assert in_words(found, now_ms) == "no sign of life for 40s; moved not before 00:15:01"
     assert found.ends_at_ms is not None
     passed_ms = found.ends_at_ms + 20_000
     told = in_words(found, passed_ms)
-    assert told == "nothing heard for 15m20s; moved not before 00:30:21", "it is not unknown yet"
+    assert told == "no sign of life for 15m20s; moved not before 00:30:21", "it is not unknown yet"
     told = in_words(found, found.ends_at_ms)
-    assert told == "nothing heard for 15m00s; moved not before 00:30:01"
+    assert told == "no sign of life for 15m00s; moved not before 00:30:01"
 
 
 def test_a_run_that_becomes_unknown_is_silent_for_as_long_as_its_agent() -> None:
@@ -62,10 +62,10 @@ def test_a_run_that_becomes_unknown_is_silent_for_as_long_as_its_agent() -> None
     found = silence(run)
     assert found is not None
     told = in_words(found, run.story.now_ms + 5_000)
-    assert told == "nothing heard for 1m35s; moved at 00:16:31"
+    assert told == "no sign of life for 1m35s; moved at 00:16:31"
     assert found.ends_at_ms is not None
     run.later(found.ends_at_ms - run.story.now_ms)
-    assert run.task.attempts[0].reason == "nothing heard of the run on a1 for 16m30s"
+    assert run.task.attempts[0].reason == "no sign of life from the run on a1 for 16m30s"
 
 
 def test_the_age_of_a_silence_goes_on_when_its_agent_is_lost() -> None:
@@ -77,14 +77,14 @@ def test_the_age_of_a_silence_goes_on_when_its_agent_is_lost() -> None:
     found = silence(run)
     assert found is not None
     told = in_words(found, run.story.now_ms + 3_000)
-    assert told == "nothing heard for 15s; moved not before 00:15:01"
+    assert told == "no sign of life for 15s; moved not before 00:15:01"
     run.story.health(run.task.attempts[0].agent, Health.UP)
     assert silence(run) is None
     run.story.now_ms += 60_000
     hang(run)
     found = silence(run)
     assert found is not None
-    assert in_words(found, run.story.now_ms).startswith("nothing heard for 0s")
+    assert in_words(found, run.story.now_ms).startswith("no sign of life for 0s")
 
 
 def test_an_unknown_run_says_when_it_is_moved_or_put_before_a_person() -> None:
@@ -98,7 +98,7 @@ def test_an_unknown_run_says_when_it_is_moved_or_put_before_a_person() -> None:
         found = silence(run)
         assert found is not None
         told = in_words(found, run.story.now_ms + 5_000, offset_minutes=60)
-        assert told == f"nothing heard for 5s; {then} at 01:15:01"
+        assert told == f"no sign of life for 5s; {then} at 01:15:01"
         assert found.ends_at_ms is not None
         run.later(found.ends_at_ms - run.story.now_ms - 1)
         assert silence(run) is not None
@@ -119,7 +119,7 @@ def test_a_silent_run_that_is_to_be_cancelled_says_that_it_will_count_as_cancell
     found = silence(run)
     assert found is not None
     now_ms = run.story.now_ms + 40_000
-    words = "nothing heard for 40s; counts as cancelled not before 00:15:01"
+    words = "no sign of life for 40s; counts as cancelled not before 00:15:01"
     assert in_words(found, now_ms) == words
     run.hear(LOST)
     found = silence(run)
@@ -150,7 +150,7 @@ def test_where_nothing_is_given_up_it_says_that_it_waits() -> None:
     run.story.add(FailoverBraked(pool=PoolName("general"), reason="a test"))
     found = silence(run)
     assert found is not None
-    assert in_words(found, run.story.now_ms) == "nothing heard for 0s; it is waited for"
+    assert in_words(found, run.story.now_ms) == "no sign of life for 0s; still waiting"
     run = Run()
     run.story.add(FleetLoaded(spec=replace(run.story.state.fleet, lost_after_ms=None)))
     run.fact(Started())

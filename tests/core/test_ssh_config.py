@@ -96,7 +96,7 @@ def test_a_refusal_names_every_line() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (b"", "ssh -G failed without a word"),
+        (b"", "ssh -G failed without a message"),
         (b"Bad owner or permissions on /x\r\n", "Bad owner or permissions on /x"),
         (b"hostname contains invalid characters\n", "hostname contains invalid characters"),
         (b"...and M\xfcller.\n", "...and M\udcfcller"),

@@ -144,10 +144,10 @@ def test_all_kinds_of_tokens_are_counted() -> None:
     ("answer", "said"),
     [
         (Answer(), ""),
-        (Answer(lost=True), "lost: the run's host does not have its output any more"),
+        (Answer(lost=True), "lost: the run's host no longer has its output"),
         (
             Answer(lost=True, size_bytes=7, sha256="0123456789abcdef"),
-            "lost: the run's host does not have its output any more (7 bytes, sha256 0123456789ab)",
+            "lost: the run's host no longer has its output (7 bytes, sha256 0123456789ab)",
         ),
     ],
 )

@@ -87,15 +87,15 @@ def test_a_key_that_is_known_stands_for_its_task_whatever_has_changed_since() ->
 
 
 def test_a_key_does_not_stand_for_other_work() -> None:
-    hint = "Use another key for other work."
+    hint = "Use a new key for a new task."
     assert asked(work("other"), with_key(WAITING.spec, WAITS)) == refused(
-        RefusalCode.KEY_CONFLICT, "Key k belongs to t-1, which asked for something else.", hint
+        RefusalCode.KEY_CONFLICT, "Key k belongs to t-1, which has other contents.", hint
     )
     gone = with_key(WAITING.spec, TaskId("GONE"))
     assert asked(WAITING.spec, gone) == Decided(task=TaskId("GONE"), number=None, duplicate=True)
     assert asked(work("other"), gone) == refused(
         RefusalCode.KEY_CONFLICT,
-        "Key k belongs to a task that ended long ago, GONE, which asked for something else.",
+        "Key k belongs to a task that ended long ago, GONE, which has other contents.",
         hint,
     )
     bare = replace(BEFORE, keys={"k": KeyMark("GONE")})
@@ -208,8 +208,8 @@ def test_a_client_that_looks_like_another_one_is_refused(where: str) -> None:
     state = names_acme(where)
     assert bad_spec(state, spec_of(client=ClientName("Acme"))) == refused(
         RefusalCode.LOOKS_LIKE,
-        'The client "Acme" looks like acme, and would be another one.',
-        "Write acme, or a name that can be told from it.",
+        'The client "Acme" looks like acme, and would be a different client.',
+        "Write acme, or a name that cannot be confused with it.",
     )
     assert bad_spec(state, spec_of(client=ClientName("acme"))) is None
     assert bad_spec(state, spec_of(client=ClientName("other"))) is None

@@ -49,8 +49,8 @@ def test_a_waiting_task_names_what_is_wrong_with_each_agent_and_whose_turn_it_is
     assert found is not None
     told = waits_for(story.state, found).told
     assert [(each.agent, each.trouble) for each in told] == [
-        ("cleo", "down: its gateway does not accept the token, needs an operator"),
-        ("bert", "down: its gateway does not run"),
+        ("cleo", "down: its gateway rejects the token, needs an operator"),
+        ("bert", "down: its gateway is not running"),
         ("anna", "cordoned by me"),
     ]
     assert [each.said.raw for each in told] == ["cleo says why", "bert says why", ""]
@@ -101,9 +101,7 @@ def test_why_an_agent_takes_no_work_is_told_once_and_with_its_cure(health: Healt
     failed = one(health, reason="so", failure=FailureKind.TIMEOUT)
     assert trouble_of(failed) == (out and f"{out}: it did not answer in time")
     token = one(health, reason="so", failure=FailureKind.GATEWAY_AUTH)
-    assert trouble_of(token) == (
-        out and f"{out}: its gateway does not accept the token, needs an operator"
-    )
+    assert trouble_of(token) == (out and f"{out}: its gateway rejects the token, needs an operator")
     lacks = one(health, reason="cannot take work, because so", failure=FailureKind.CANNOT_WORK)
     assert trouble_of(lacks) == (out and f"{out}: cannot take work, because so")
     assert trouble_of(one(health, cordon=CORDON)) == "cordoned by ann"
@@ -115,21 +113,24 @@ def test_the_cure_is_of_the_cordon_then_of_the_failure_then_of_the_breaker(
 ) -> None:
     timeout = FailureKind.TIMEOUT
     everything = one(health, cordon=CORDON, failure=timeout, breaker=BREAKER)
-    assert cure_of(everything) == "`fleet-tui uncordon a` lets it back in"
+    assert cure_of(everything) == "`fleet-tui uncordon a` returns it to routing"
     failed = cure_of(one(health, failure=timeout, breaker=BREAKER))
-    assert failed == "look at the host and the way to it; `ssh` from here says more"
+    assert failed == (
+        "check the host and the network path to it; `ssh` from this machine shows more"
+    )
     tried = cure_of(one(health, breaker=BREAKER))
     assert tried == (
-        "mend what it says, then `fleet-tui uncordon a`; a trial that goes well brings it back too"
+        "fix the reported problem, then run `fleet-tui uncordon a`; a successful trial also "
+        "returns it to routing"
     )
     waits = (Health.STARTING, Health.JOINING, Health.DRAINING, Health.SUSPECT)
     cure = cure_of(one(health))
     if health in waits:
-        assert cure == "wait; if it stays so, look at the agent's own log"
+        assert cure == "wait; if it persists, check the agent's log"
     elif health is Health.QUARANTINED:
-        assert cure == "it comes and goes: look at its host and the way to it"
+        assert cure == "it is flapping: check its host and the network path to it"
     else:
-        assert cure == "look at the agent's own log"
+        assert cure == "check the agent's log"
 
 
 @pytest.mark.parametrize(
@@ -181,38 +182,38 @@ CANARY = CanaryRun(run=RunId("canary-a1.1"), since_ms=30_000)
         (
             59_999,
             {},
-            "it is tried with one task from 01:01:00 on",
-            "it is tried with a canary run from 01:01:00 on",
+            "next trial: one task from 01:01:00",
+            "next trial: a canary run from 01:01:00",
         ),
         (
             60_000,
             {},
-            "it is tried with the next task that may run again",
-            "it is tried with a canary run next",
+            "next trial: the next task that may run again",
+            "next trial: a canary run",
         ),
         (
             60_000,
             {"harmless": True},
-            "it is tried with the next task that suits it",
-            "it is tried with a canary run next",
+            "next trial: the next eligible task",
+            "next trial: a canary run",
         ),
         (
             60_000,
             {"trial": RunId("t.1")},
-            "it is tried with one task now",
-            "it is tried with one task now",
+            "on trial with one task now",
+            "on trial with one task now",
         ),
         (
             60_000,
             {"canaries": (CANARY,)},
-            "a canary run tries it since 01:00:30",
-            "a canary run tries it since 01:00:30",
+            "canary run in progress since 01:00:30",
+            "canary run in progress since 01:00:30",
         ),
         (
             59_999,
             {"relapsed": True},
-            "it is tried with one task from 01:01:00 on",
-            "it is tried with one task from 01:01:00 on",
+            "next trial: one task from 01:01:00",
+            "next trial: one task from 01:01:00",
         ),
     ],
 )

@@ -145,7 +145,7 @@ def test_what_somebody_else_has_changed_since_is_left_alone() -> None:
     assert isinstance(decision, Decided)
     assert decision.changed == 1
     assert [(out.label, out.why.code, out.why.text) for out in decision.left_out] == [
-        ("t-1", RefusalCode.CHANGED_SINCE, "t-1 is held anew since then, by bob.")
+        ("t-1", RefusalCode.CHANGED_SINCE, "t-1 is held again since then, by bob.")
     ]
     do(told, back)
     assert refused(told, back).code is RefusalCode.CHANGED_SINCE
@@ -154,17 +154,17 @@ def test_what_somebody_else_has_changed_since_is_left_alone() -> None:
     do(told, Uncordon(agents=names("a0")), BOB)
     assert refused(told, back).code is RefusalCode.NOT_CORDONED
     do(told, Cordon(agents=names("a0")))
-    assert refused(told, back).text == "a0 is cordoned anew since then, by ann."
+    assert refused(told, back).text == "a0 is cordoned again since then, by ann."
 
     (back,) = do(told, SetPriority(tasks=(two,), priority=Priority.P0))
     do(told, SetPriority(tasks=(two,), priority=Priority.P1), BOB)
-    assert refused(told, back).text == "t-2 is P1 by now, not P0."
+    assert refused(told, back).text == "t-2 now has priority P1, not P0."
 
     (back,) = do(told, Freeze())
     do(told, Thaw(), BOB)
     assert refused(told, back).code is RefusalCode.NOT_FROZEN
     do(told, Freeze(reason="faults"), "")
-    assert refused(told, back).text.endswith(" is frozen anew since then, by the engine.")
+    assert refused(told, back).text.endswith(" is frozen again since then, by the engine.")
 
 
 def test_the_engine_tells_with_its_reply_what_takes_back_what_it_has_done() -> None:

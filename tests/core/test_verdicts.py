@@ -46,7 +46,7 @@ def judge(run: Run, verdict: Verdict) -> Decided | Refused:
 
 
 def given_up(run: Run) -> Run:
-    """Started, lost, and nothing heard for too long."""
+    """Started, lost, and no sign of life for too long."""
     run.fact(Started())
     run.hear(LOST)
     run.later(PATIENCE_MS)
@@ -262,8 +262,8 @@ def test_after_a_verdict_the_tries_that_did_not_start_count_anew() -> None:
     assert run.task.phase is TaskPhase.WAITING
     refuse_to_start(run, 1)
     assert run.task.phase is TaskPhase.NEEDS_OPERATOR
-    unreached = "its host is not reached by SSH"
-    assert run.task.reason == f"{MAX_UNSTARTED} tries in a row did not start: {unreached}"
+    unreached = "its host is unreachable over SSH"
+    assert run.task.reason == f"{MAX_UNSTARTED} attempts in a row did not start: {unreached}"
 
 
 def test_a_start_ends_the_row_of_tries_that_did_not_start() -> None:
@@ -283,7 +283,7 @@ def test_it_is_told_for_how_long_nothing_was_heard() -> None:
     run.fact(Started())
     run.hear(LOST)
     run.later(LISTEN_FIRST_MS)
-    reason = f"nothing heard of the run on {run.task.attempts[0].agent} for 1m00s"
+    reason = f"no sign of life from the run on {run.task.attempts[0].agent} for 1m00s"
     assert run.task.reason == reason
 
 

@@ -362,7 +362,7 @@ async def test_that_a_run_began_is_not_forgotten_on_a_full_disk_when_it_is_lost_
         disk.full = False
         host.reachable = True
         state = await rig.until(lambda s: only_task(s).phase is TaskPhase.NEEDS_OPERATOR)
-        assert "is not known to its host any more" in only_task(state).reason
+        assert "is no longer known to its host" in only_task(state).reason
         assert only_task(state).checkpoint == left
         assert not host.started
 

@@ -99,7 +99,7 @@ def test_a_directory_where_the_lock_belongs_is_told_as_that(tmp_path: Path) -> N
     directory = tmp_path / "state"
     prepare(directory)
     (directory / LOCK_NAME).mkdir()
-    with pytest.raises(UnsafeDirectory, match=r"engine\.lock is no file") as refused:
+    with pytest.raises(UnsafeDirectory, match=r"engine\.lock is not a file") as refused:
         check(directory)
     assert refused.value.hint == f"move {directory / LOCK_NAME} away"
 

@@ -65,8 +65,8 @@ PROMISES: tuple[Row, ...] = (
     ),
     Row(
         "**What may have run is not run again** unless its class allows it: `once` never by "
-        "itself, `resumable` from its checkpoint, `idempotent` again. What nobody can know waits "
-        "for you.",
+        "itself, `resumable` from its checkpoint, `idempotent` again. An outcome that "
+        "stays unknown waits for your verdict.",
         (
             "core/test_attempts.py::test_death_after_the_start_follows_the_class",
             "acceptance/test_resumable_fleet.py::"
@@ -92,7 +92,7 @@ PROMISES: tuple[Row, ...] = (
         "row that it refused, or failed within 5 s for a reason of its own, it is *suspect*, "
         "with its words in an alert. After 15 s at first, 5 min at last, a canary run tries it: "
         "one short turn in a session of its own, which the model is paid for and no task is "
-        "risked for. It is back once that goes well, or once you `uncordon` it. One failure after "
+        "risked for. It returns once that succeeds, or once you `uncordon` it. One failure after "
         "that puts it out again; then, with `canary: false` in the fleet file, and where the "
         "agent is a program, a task tries it: where runs failed, only an `idempotent` one; any "
         "other waits for another agent, and says so. What did not start is tried elsewhere; "
@@ -136,7 +136,7 @@ PROMISES: tuple[Row, ...] = (
         ),
     ),
     Row(
-        "**Never out of reach.** A socket, lock or head file that vanishes is made again; an "
+        "**Never out of reach.** A socket, lock or head file that vanishes is recreated; an "
         "engine whose state directory went away ends and says so.",
         (
             "acceptance/test_vanished.py::test_what_vanishes_under_load_is_made_again",

@@ -44,7 +44,7 @@ def test_a_cancel_tells_of_each_task_and_of_the_work_that_is_lost() -> None:
     waits, runs, *sums = facts("cancel", WAITING, RUNNING)
     assert (waits.about, waits.text, waits.is_loss) == (
         "t-48220",
-        "waits: taken off the queue",
+        "queued: removed from the queue",
         False,
     )
     assert runs.text == "runs on agent-01 for 1m07s: that work is lost"
@@ -52,7 +52,7 @@ def test_a_cancel_tells_of_each_task_and_of_the_work_that_is_lost() -> None:
     assert [fact.text for fact in sums] == ["1 run is stopped: its work is lost."]
     assert facts("cancel", RUNNING) == [runs], "one line says it"
     (lost,) = facts("cancel", LOST)
-    assert (lost.text, lost.is_loss) == ("may run on agent-14: stopped if it does", True)
+    assert (lost.text, lost.is_loss) == ("may run on agent-14: stopped if so", True)
 
 
 def test_a_cancel_of_very_many_tasks_is_told_in_few_lines() -> None:
@@ -69,20 +69,23 @@ def test_dead_letters_are_counted_by_client_and_by_how_they_ended() -> None:
     assert told[0].endswith(" and 10 more")
     assert told[1] == "clients  7 acme, 4 globex, 2 no client"
     assert told[2] == "ended  7 failed: exit-3 after # turns"
-    assert told[-2] == "pace  all of them may be placed at once"
+    assert told[-2] == "pace  all may be placed at once"
     slowly = lines("requeue", *dead, said=Said(per_minute=6), state=WITH_DEAD)
-    assert slowly[-2] == "pace  6 a minute; the last one goes in 2m"
+    assert slowly[-2] == "pace  6 per minute; the last one is placed in 2m"
     (one, again) = facts("requeue", dead[0], state=WITH_DEAD)
     assert one.about == WITH_DEAD.dead_letters[TaskId(dead[0])].label
     assert one.text == "ended as failed: exit-3 after 40 turns"
-    assert again.text.startswith("Each runs again")
+    assert again.text.startswith("Each task restarts")
     *_, dropped = facts("drop", dead[0], state=WITH_DEAD)
-    assert dropped.text == "It will not run again; the ledger keeps what was asked and tried."
+    assert dropped.text == "It will not run again; the ledger keeps the request and every attempt."
     assert dropped.is_loss
 
 
 def test_a_cordon_tells_what_goes_on_and_what_stays_of_the_pool() -> None:
-    assert lines("cordon", "agent-01") == ["No new work for it.", "2 tasks running there go on."]
+    assert lines("cordon", "agent-01") == [
+        "No new work.",
+        "2 running tasks continue.",
+    ]
     pool = STATE.fleet.agents[AgentName("agent-01")].pool
     whole = [name for name, spec in STATE.fleet.agents.items() if spec.pool == pool]
     told = facts("cordon", *whole)
@@ -92,8 +95,8 @@ def test_a_cordon_tells_what_goes_on_and_what_stays_of_the_pool() -> None:
 
 def test_a_freeze_and_a_thaw_count_what_goes_on_and_what_waits() -> None:
     told = lines("freeze")
-    assert told[0] == "Nothing is started until a thaw, also after a restart of the engine."
-    assert told[1].endswith("on agents go on and are followed; 128 tasks wait.")
+    assert told[0] == "No new work starts until a thaw, even after an engine restart."
+    assert told[1].endswith("on agents continue and are tracked; 128 tasks wait.")
 
 
 @pytest.mark.parametrize(

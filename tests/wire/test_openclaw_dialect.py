@@ -229,7 +229,7 @@ async def test_a_gateway_that_takes_what_means_nothing_is_not_believed() -> None
         look = await subject.probe()
     assert isinstance(look, VitalsReading)
     assert not look.ready
-    assert look.note == ("it calls itself ready, but requests fail: its answer cannot be relied on")
+    assert look.note == ("it calls itself ready, but requests fail: its answer is not valid")
     assert look.said.raw == "it took a sessions.create request that means nothing"
 
 

@@ -80,7 +80,7 @@ CANNOT = {
     "absent": (absent, "is not there"),
     "a link to nothing": (dangling, "is not there"),
     "a directory": (directory, "is a directory"),
-    "a pipe": (pipe, "is no file"),
+    "a pipe": (pipe, "is not a regular file"),
     "no execute bit": (without_bit, "may not be executed: its execute bit is not set"),
     "no interpreter": (script(b"#!/opt/no/such -x"), LACKING.format("/opt/no/such")),
     "a blank before it": (script(b"#! /opt/no/such"), LACKING.format("/opt/no/such")),

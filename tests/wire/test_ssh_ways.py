@@ -263,7 +263,7 @@ async def test_proxy_command_none_means_directly(
     [
         ("sh -c 'echo no way through >&2; exit 7'", "exit status 7: no way through"),
         ("/no/such/program %h", "exit status 127"),
-        ("true", "exit status 0, without a word"),
+        ("true", "exit status 0, without a message"),
         ("sh -c 'echo SSH-2.0-half; exit 3'", "exit status 3"),
     ],
 )

@@ -100,7 +100,7 @@ _NEEDS: dict[Scope, str] = {
     Scope.ANYWHERE: "nothing",
     Scope.ROWS: "a table",
     Scope.FILTER: "a list",
-    Scope.PROBLEMS: "a list that tells what is not well",
+    Scope.PROBLEMS: "a list that shows problems",
     Scope.LINES: "log lines",
     Scope.CHART: "a chart",
     Scope.AGENTS: "an agent",

@@ -224,13 +224,13 @@ async def undo(screen: Stage, chosen: Selection) -> None:
         if isinstance(reply, Refused):
             kept.append(each.command)
         elif reply.changed == 0:
-            console.tell(f"{what}: it had changed and stayed as it was")
+            console.tell(f"{what}: unchanged, because it had changed since")
         else:
             undone.append(f"{what}{unchanged(each.command, reply)}")
             redo += reply.undo
     console.undo = tuple(redo) if undone else tuple(kept)
     if undone:
-        again = console.keyed(". {undo} does it again") if redo else ""
+        again = console.keyed(". {undo} redoes it") if redo else ""
         console.tell(f"undone: {', '.join(undone)}{again}")
 
 

@@ -64,7 +64,7 @@ MOVE_ACTIONS = (
         label="open",
         footer=95,
         scopes=ROWS,
-        help="Opens what the row stands for: the agent, the task, the alert's subject.",
+        help="Opens the agent, task or alert subject of the row.",
     ),
     Action(
         name="back",
@@ -74,7 +74,7 @@ MOVE_ACTIONS = (
         run=lambda screen, chosen: screen.back(may_leave=True),
         label="back",
         footer=60,
-        help="Drops what is in the way first: zoom, filter, marks, the screen. Then asks to leave.",
+        help="Closes the zoom, filter, marks or screen first; on the last one, asks to leave.",
     ),
     Action(
         name="clear",
@@ -90,7 +90,7 @@ MOVE_ACTIONS = (
         keys=("minus",),
         group=Group.MOVE,
         run=lambda screen, chosen: screen.console.last(),
-        help="Between two views, to and fro.",
+        help="Toggles between the last two views.",
     ),
     Action(
         name="history.back",
@@ -130,7 +130,7 @@ MOVE_ACTIONS = (
         label="details",
         footer=35,
         scopes=AGENTS | TASKS,
-        help="The agent's or the task's own page.",
+        help="Opens the page of the agent or task.",
         unavailable=reasons.no_other_details,
     ),
     Action(
@@ -142,7 +142,7 @@ MOVE_ACTIONS = (
         label="logs",
         footer=80,
         scopes=AGENTS | TASKS,
-        help="The lines of the selected agent or task alone.",
+        help="Shows only the lines of the selected agent or task.",
         unavailable=reasons.no_subject,
     ),
     Action(
@@ -156,7 +156,7 @@ MOVE_ACTIONS = (
         label="why",
         footer=78,
         scopes=TASKS,
-        help="Why a task went where it went, or why it waits and what would help.",
+        help="Shows why a task was placed where it is, or why it waits and what would help.",
         gives_way_to=Scope.LINES,
         unavailable=reasons.nothing_to_explain,
     ),
@@ -169,7 +169,7 @@ MOVE_ACTIONS = (
         label="definition",
         footer=20,
         scopes=AGENTS,
-        help="What the fleet file says about the agent, defaults applied.",
+        help="Shows the agent's fleet file settings with defaults applied.",
         unavailable=reasons.no_other_definition,
     ),
 )
@@ -235,7 +235,7 @@ NARROW_ACTIONS = (
         label="filter",
         footer=90,
         scopes=FILTER,
-        help="Live while typing; Enter keeps it, Esc drops it. The same grammar everywhere.",
+        help="Filters while you type; enter keeps the filter, esc drops it.",
     ),
     Action(
         name="filter.toggle",
@@ -244,7 +244,7 @@ NARROW_ACTIONS = (
         group=Group.NARROW,
         run=lambda screen, chosen: screen.toggle_filter(),
         scopes=FILTER,
-        help="Keeps the filter's text and the place you are at.",
+        help="Keeps the filter's text and the cursor.",
     ),
     Action(
         name="problems",
@@ -255,7 +255,7 @@ NARROW_ACTIONS = (
         label="problems",
         footer=40,
         scopes=PROBLEMS,
-        help="Only what is not well; combines with the filter.",
+        help="Shows only rows with problems; combines with the filter.",
     ),
     Action(
         name="sort",
@@ -266,7 +266,7 @@ NARROW_ACTIONS = (
         label="sort",
         footer=25,
         scopes=ROWS,
-        help="Choose a column; the same again reverses.",
+        help="Chooses a column; choosing it again reverses the order.",
     ),
     Action(
         name="sort.left",
@@ -298,7 +298,7 @@ NARROW_ACTIONS = (
         label="mark",
         footer=50,
         scopes=ROWS,
-        help="Actions are about all marked rows; esc clears.",
+        help="Actions apply to all marked rows; esc clears the marks.",
     ),
     Action(
         name="mark.range",
@@ -329,7 +329,7 @@ SHOW_ACTIONS = (
         run=lambda screen, chosen: screen.toggle_zoom(),
         label="zoom",
         footer=28,
-        help="The pane alone, on the whole screen; again puts it back.",
+        help="Shows the pane on the whole screen; press again to restore.",
     ),
     Action(
         name="wide",
@@ -348,7 +348,7 @@ SHOW_ACTIONS = (
         run=lambda screen, chosen: screen.console.next_window(),
         label="window",
         footer=27,
-        help="Charts and rates over 5m, 15m, 30m, 1h, 6h or 24h.",
+        help="Sets the window of charts and rates: 5m, 15m, 30m, 1h, 6h or 24h.",
     ),
     Action(
         name="pause",
@@ -358,7 +358,10 @@ SHOW_ACTIONS = (
         run=lambda screen, chosen: screen.console.toggle_pause(),
         label="pause",
         footer=30,
-        help="Nothing moves until p is pressed again; the fleet goes on. In a recording: play.",
+        help=(
+            "Stops screen updates until pressed again; the fleet is not affected. In a "
+            "recording: play."
+        ),
     ),
     Action(
         name="follow",
@@ -401,7 +404,7 @@ SHOW_ACTIONS = (
         label="histogram",
         footer=43,
         scopes=LINES,
-        help="When the lines came that the filter shows, warnings and errors apart.",
+        help="Counts the filtered lines over time, with warnings and errors separate.",
     ),
     Action(
         name="copy",
@@ -411,7 +414,10 @@ SHOW_ACTIONS = (
         run=lambda screen, chosen: screen.copy(chosen),
         label="copy",
         footer=15,
-        help="By the terminal (OSC 52), the tmux buffer, and a file; says which of them took it.",
+        help=(
+            "Copies to the terminal clipboard (OSC 52), the tmux buffer and a file, and reports "
+            "which succeeded."
+        ),
     ),
     Action(
         name="save",
@@ -419,7 +425,7 @@ SHOW_ACTIONS = (
         keys=("ctrl+s",),
         group=Group.SHOW,
         run=lambda screen, chosen: screen.console.save_view(),
-        help="As text and as an SVG picture; says where.",
+        help="Saves text and an SVG picture and reports the path.",
     ),
 )
 
@@ -489,7 +495,7 @@ REVIEW_ACTIONS = (
         label="end",
         footer=66,
         scopes=REVIEW,
-        help="Back to the live fleet where there is one, else to the end of the recording.",
+        help="Returns to the live fleet if there is one, else to the end of the recording.",
     ),
 )
 
@@ -502,7 +508,7 @@ CONSOLE_ACTIONS = (
         run=lambda screen, chosen: screen.open_command_line(),
         label="command",
         footer=88,
-        help="Every view and verb by name; unique beginnings are enough, Tab completes.",
+        help="Runs any view or verb by name; unique prefixes are enough, tab completes.",
     ),
     Action(
         name="palette",
@@ -510,7 +516,7 @@ CONSOLE_ACTIONS = (
         keys=("ctrl+p",),
         group=Group.CONSOLE,
         run=lambda screen, chosen: screen.console.open_palette(),
-        help="Find any action, agent or task by some of its letters.",
+        help="Finds any action, agent or task by some of its letters.",
     ),
     Action(
         name="menu",
@@ -518,7 +524,7 @@ CONSOLE_ACTIONS = (
         keys=("a",),
         group=Group.CONSOLE,
         run=lambda screen, chosen: screen.open_menu(),
-        help="Everything that acts, with its key and why it is unavailable.",
+        help="Lists all actions with their keys and why they are unavailable.",
     ),
     Action(
         name="help",
@@ -528,7 +534,7 @@ CONSOLE_ACTIONS = (
         run=lambda screen, chosen: screen.open_help(),
         label="help",
         footer=100,
-        help="The keys of the pane in focus, and all others.",
+        help="Lists the keys of the pane in focus, then all others.",
     ),
     Action(
         name="messages",
@@ -536,7 +542,7 @@ CONSOLE_ACTIONS = (
         keys=("at",),
         group=Group.CONSOLE,
         run=_go("messages"),
-        help="Everything the console told you, and the commands you gave.",
+        help="Lists the console's messages and your commands.",
     ),
     Action(
         name="redraw",
@@ -551,7 +557,7 @@ CONSOLE_ACTIONS = (
         keys=("ctrl+z",),
         group=Group.CONSOLE,
         run=lambda screen, chosen: screen.console.action_suspend_process(),
-        help="fg brings it back.",
+        help="fg resumes the console.",
     ),
     Action(
         name="copy.marked",
@@ -559,7 +565,7 @@ CONSOLE_ACTIONS = (
         keys=("ctrl+c",),
         group=Group.CONSOLE,
         run=lambda screen, chosen: screen.copy_marked(),
-        help="Never quits; ctrl+q does.",
+        help="Never quits; ctrl+q quits.",
     ),
     Action(
         name="quit",
@@ -569,6 +575,6 @@ CONSOLE_ACTIONS = (
         run=lambda screen, chosen: screen.console.leave(),
         label="quit",
         footer=5,
-        help="The engine and the fleet go on.",
+        help="The engine and the fleet keep running.",
     ),
 )

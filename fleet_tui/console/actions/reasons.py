@@ -55,7 +55,7 @@ def no_other_definition(context: Context) -> str | None:
 
 def nothing_to_judge(context: Context) -> str | None:
     """At least one task that needs a person's verdict."""
-    return _none_of(context, may_be_judged, "only for tasks of which nobody knows whether they ran")
+    return _none_of(context, may_be_judged, "only for tasks whose outcome is unknown")
 
 
 def nothing_to_edit(context: Context) -> str | None:
@@ -76,11 +76,11 @@ def _none_of(context: Context, may: Callable[[Task], bool], why_not: str) -> str
 
 def nothing_to_undo(context: Context) -> str | None:
     """Something was done here that can be taken back."""
-    return None if context.can_undo else "nothing was done here that can be taken back"
+    return None if context.can_undo else "no action in this console can be undone"
 
 
 def cannot_note(context: Context) -> str | None:
     """Whatever is written to the ledger needs the engine."""
     answers = context.view.link is not Link.RECONNECTING
     takes = answers and context.view.engine.mode.takes_commands
-    return None if context.can_act and takes else "this needs an engine that takes commands"
+    return None if context.can_act and takes else "this needs an engine that accepts commands"

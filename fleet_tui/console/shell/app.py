@@ -554,7 +554,7 @@ class FleetApp(App[int], inherit_bindings=False):
             if leave:
                 self.leave()
 
-        goes_on = "" if self.view.mode is Mode.REVIEW else " The fleet goes on."
+        goes_on = "" if self.view.mode is Mode.REVIEW else " The fleet keeps running."
         self.push_screen(ConfirmBar(f"Leave the console?{goes_on}"), answered)
 
     def leave(self, code: int = 0) -> None:

@@ -171,7 +171,7 @@ def _set(app: ConsoleShell, words: Sequence[Word]) -> CommandProblem | None:
 def _set_refresh(app: ConsoleShell, word: Word) -> CommandProblem | None:
     span = span_ms(word.text)
     if span is None:
-        return CommandProblem(word.column, f"{word.text} is no time", "500ms, 2s, 1m")
+        return CommandProblem(word.column, f"{word.text} is not a time", "500ms, 2s, 1m")
     app.set_refresh(int(span))
     app.tell(f"the screen is refreshed every {word.text}")
     return None
@@ -193,7 +193,7 @@ def _set_bell(app: ConsoleShell, word: Word) -> CommandProblem | None:
 def _goto(app: ConsoleShell, words: Sequence[Word]) -> CommandProblem | None:
     if app.timeline is None:
         return CommandProblem(
-            0, "only a recording can go to a time", app.keyed("{sessions}: sessions")
+            0, "this works in a recording only", app.keyed("{sessions}: sessions")
         )
     if len(words) < 2:
         return _at_end(words, "which time?", "11:58, 11:58:10, -5m, +30s, start or end")
@@ -272,9 +272,7 @@ def _subjects(
         if chosen is not None:
             named.append(chosen)
         elif Scope.TASKS in action.scopes and state.may_have_had(word.text):
-            return CommandProblem(
-                word.column, f"{word.text} ended too long ago for anything to be done to it"
-            )
+            return CommandProblem(word.column, f"{word.text} ended too long ago to be changed")
         else:
             there = _choices(kinds)(app)
             return CommandProblem(

@@ -175,7 +175,7 @@ def _problem(name: str, texts: Sequence[str]) -> str:
         if key in IMPOSSIBLE and key not in action.keys:
             return f"{key} cannot be used: {IMPOSSIBLE[key]}"
         if _KEY.fullmatch(key) is None:
-            return f"{safe_line(text)} is no key"
+            return f"{safe_line(text)} is not a key"
         loud = (len(key) == 1 and key.isupper()) or re.fullmatch(r"f1?\d", key) is not None
         if action.effect is ActionEffect.ACTS and not loud:
             return f"{safe_line(text)}: what acts needs an UPPER-CASE or function key"

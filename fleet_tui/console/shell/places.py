@@ -24,23 +24,28 @@ class Tab(NamedTuple):
 
 
 TABS = (
-    Tab("1", "overview", "Overview", "Health, queue, alerts, routing and logs on one screen."),
-    Tab("2", "agents", "Agents", "Every agent with all its numbers."),
-    Tab("3", "tasks", "Tasks", "Tasks that wait, run, need somebody, or ended."),
-    Tab("4", "logs", "Logs", "What every agent says, merged in the order it arrived."),
-    Tab("5", "routes", "Routes", "Every routing decision with its reason."),
-    Tab("7", "alerts", "Alerts", "Open conditions, worst first."),
+    Tab(
+        "1",
+        "overview",
+        "Overview",
+        ("Shows health, queue, alerts, routing and logs on one screen."),
+    ),
+    Tab("2", "agents", "Agents", "Shows every agent with all its metrics."),
+    Tab("3", "tasks", "Tasks", "Shows tasks that wait, run, need an operator or have ended."),
+    Tab("4", "logs", "Logs", "Shows the log lines of all agents, merged in order of arrival."),
+    Tab("5", "routes", "Routes", "Shows every routing decision with its reason."),
+    Tab("7", "alerts", "Alerts", "Shows open alerts, worst first."),
     Tab(
         "9",
         "sessions",
         "Sessions",
-        "Earlier stretches of the ledger and recordings, to look back at.",
+        "Shows earlier engine sessions and recordings to review.",
     ),
     Tab(
         "u",
         "dead",
         "Dead letters",
-        "Work that failed and waits for somebody to look, grouped by what went wrong.",
+        "Shows failed tasks not yet requeued or dropped, grouped by cause.",
     ),
 )
 """The views with a key of their own. They are roots: opening one leaves every drill-down."""

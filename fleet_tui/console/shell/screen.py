@@ -457,7 +457,7 @@ class FleetScreen(Screen[None], inherit_bindings=False):
         self._open_bar(":", text)
 
     def open_menu(self) -> None:
-        """Everything that acts, with its key and why it is unavailable."""
+        """Lists all actions with their keys and why they are unavailable."""
         from fleet_tui.console.actions.actions_menu import (  # noqa: PLC0415 - first paint first
             ActionsMenu,
         )

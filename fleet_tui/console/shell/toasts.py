@@ -245,7 +245,7 @@ def _fate(names: Sequence[AgentName], state: FleetState) -> str:
     counts = (
         (moved, "moved"),
         (waiting, "to be retried"),
-        (unknown, "in doubt"),
+        (unknown, "outcome unknown"),
         (verdicts, "need you"),
     )
     told = [f"{number} {what}" for number, what in counts if number]

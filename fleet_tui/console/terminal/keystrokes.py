@@ -31,7 +31,7 @@ BURST_KEYS = 8
 BURST_S = 0.05
 """More keys than this within this time were not typed by a person."""
 
-TOO_FAST: Final = "keys came faster than anybody types: nothing was done"
+TOO_FAST: Final = "keys arrived faster than a person types: nothing was done"
 
 
 class Pace:

@@ -103,7 +103,9 @@ class ChoiceLine(Painted, can_focus=True):
         Binding("right,space", "choose(1)", "next choice", show=False, id="form.next-choice"),
         Binding("left", "choose(-1)", "previous choice", show=False, id="form.previous-choice"),
         Binding("enter,down", "done", "next field", show=False, id="form.next-field"),
-        Binding("up", "screen.focus_previous", "field before", show=False, id="form.field-before"),
+        Binding(
+            "up", "screen.focus_previous", "previous field", show=False, id="form.field-before"
+        ),
     ]
 
     def __init__(self, field: str, label: str, choices: Sequence[tuple[str, str]], at: str) -> None:

@@ -121,7 +121,7 @@ def reconcile_canaries(state: FleetState, now_ms: int, listens_since_ms: int) ->
 def _given_up(agent: AgentState, canary: CanaryRun, now_ms: int) -> list[Event]:
     """Whatever kept its end from being heard of, it is no word on the agent's work; and what the
     run cost is unknown."""
-    reason = f"its end was not heard of for {words.duration(OVERDUE_MS)}"
+    reason = f"no result was received for {words.duration(OVERDUE_MS)}"
     ended = replace(_not_well(agent, canary, reason), usage=Usage(unusable=True))
     return [ended, *_still_out(agent, canary, ended, Blame.NOBODY, now_ms)]
 
@@ -155,7 +155,7 @@ def learn_of_canary(
             well = _paid(CanaryEnded(agent=agent_name, run=run, ok=True), fact.usage, state)
             if not _tries(agent, canary):
                 return [well]
-            return [well, *trust(agent, "a canary run went well", by_canary=True)]
+            return [well, *trust(agent, "a canary run succeeded", by_canary=True)]
         case Finished():
             ended = _not_well(agent, canary, failed_words(fact.failure), fact.detail)
             ended = _paid(ended, fact.usage, state)
@@ -171,7 +171,7 @@ def learn_of_canary(
             ended = replace(ended, usage=Usage(unusable=True))
             return [ended, *_still_out(agent, canary, ended, Blame.NOBODY, now_ms)]
         case Stopped():
-            ended = _paid(_not_well(agent, canary, "somebody stopped it"), fact.usage, state)
+            ended = _paid(_not_well(agent, canary, "it was stopped"), fact.usage, state)
             return [ended, *_still_out(agent, canary, ended, Blame.NOBODY, now_ms)]
         case _:
             assert_never(fact)

@@ -39,7 +39,7 @@ def _cordon(state: FleetState, by: str, names: tuple[AgentName, ...], reason: st
         if cordon is None:
             fresh.append(AgentCordoned(agent=name, by=by, reason=reason))
         else:
-            why = f"{name} is cordoned already, by {cordon.by}."
+            why = f"{name} is already cordoned by {cordon.by}."
             refused = Refused(code=RefusalCode.ALREADY_CORDONED, text=why)
             left_out.append(LeftOut(name, name, refused))
     return Decided(events=tuple(fresh), changed=len(fresh), left_out=tuple(left_out))
@@ -59,7 +59,7 @@ def _uncordon(
         elif agent.cordon is not None:
             taken_off.append(AgentUncordoned(agent=name, by=by))
         else:
-            closed.extend(trust(agent, f"{by} said so", by=by))
+            closed.extend(trust(agent, f"uncordoned by {by}", by=by))
     changed = len(chosen) - len(left_out)
     return Decided(events=(*taken_off, *closed), changed=changed, left_out=tuple(left_out))
 

@@ -181,7 +181,7 @@ def _judge_failure(
     if failure.kind is FailureKind.NO_DESCRIPTORS:
         # Nobody looked, so nothing counts against it; it gets no tasks until somebody can.
         if agent.health.takes_work:
-            why = "not looked at: the engine has no file descriptors left"
+            why = "not probed: the engine has no file descriptors left"
             return watch, [_change(agent, Health.SUSPECT, why, failure)]
         return watch, []
     watch = replace(
@@ -267,7 +267,7 @@ def _fall(
         return watch, [_change(agent, lost, _why_lost(failure, watch), failure)]
     watch = replace(watch, falls_ms=(), quarantines=watch.quarantines + 1)
     for_ms = QUARANTINE.ceiling_ms(watch.quarantines)
-    reason = f"flapping: fell {len(falls)} times in 10 minutes"
+    reason = f"flapping: went out of service {len(falls)} times in 10 minutes"
     change = _change(agent, Health.QUARANTINED, reason, failure)
     return watch, [replace(change, quarantine_until_ms=now_ms + for_ms)]
 
@@ -341,7 +341,7 @@ def _why_back(agent: AgentState, watch: Watch) -> str:
         case Health.JOINING:
             return "first probe answered"
         case Health.DEGRADED:
-            return "well again"
+            return "healthy again"
         case Health.UNREACHABLE | Health.DOWN | Health.QUARANTINED:
             if watch.goods == 1:
                 return "1 successful probe"
@@ -362,7 +362,7 @@ def _why_lost(failure: ProbeFailure, watch: Watch) -> str:
         return f"cannot take work, because {failure.cause or failure_words(failure.kind)}"
     if failure.kind.is_permanent:
         return f"{failure_words(failure.kind)}, needs an operator"
-    misses = "1 miss" if watch.misses == 1 else f"{watch.misses} misses in a row"
+    misses = "1 failed probe" if watch.misses == 1 else f"{watch.misses} failed probes in a row"
     last = "" if watch.kind_misses == watch.misses else f", {_last(watch.kind_misses)}"
     return f"{misses}{last}: {failure_words(failure.kind)}"
 

@@ -40,13 +40,13 @@ def agent_sentence(event: AgentEvent) -> Sentence:
             text = f"{agent} gets tasks again: {reason}"
             return Sentence(level=Level.INFO, text=text, agent=agent)
         case CanaryStarted(agent=agent):
-            text = f"{agent} is tried with a canary run"
+            text = f"{agent} is tested with a canary run"
             return Sentence(level=Level.INFO, text=text, agent=agent)
         case CanaryEnded(agent=agent, ok=True):
-            text = f"a canary run on {agent} went well"
+            text = f"a canary run on {agent} succeeded"
             return Sentence(level=Level.INFO, text=text, agent=agent)
         case CanaryEnded(agent=agent, reason=reason, detail=detail):
-            text = f"a canary run on {agent} did not go well: {reason}"
+            text = f"a canary run on {agent} failed: {reason}"
             return Sentence(level=Level.WARN, text=text, detail=detail, agent=agent)
         case _:
             assert_never(event)

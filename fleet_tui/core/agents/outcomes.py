@@ -206,7 +206,7 @@ def _works(agent: AgentState, since_ms: int) -> bool:
 def _why_blamed(refusers: tuple[AgentName, ...], reason: str) -> str:
     why = _in_words(reason)
     if len(refusers) == 1:
-        said = f"the only agent for it, does other tasks and refuses it: {why}"
+        said = f"the only eligible agent, completes other tasks and refuses this one: {why}"
         return f"{refusers[0]}, {said}"
     named = ", ".join(refusers[:AGREEING])
     more = f" and {len(refusers) - AGREEING} more" if len(refusers) > AGREEING else ""
@@ -261,7 +261,7 @@ def verdict_on_agents(
                 found.extend(_after_start(agent, attempt))
             case AttemptFinished(ok=True):
                 if _is_on_trial(agent, attempt):
-                    found.extend(trust(agent, "it did a task well again"))
+                    found.extend(trust(agent, "it completed a task again"))
             case TaskBlamed():
                 return _after_blame(state, event, attempt, now_ms)
             case AttemptNotStarted(reason=reason, detail=detail, blame=blame):
@@ -307,7 +307,7 @@ def _after_blame(
         if agent is None or agent.breaker is None:
             continue
         if sum(s.task != blamed.task for s in agent.strikes) < BREAK_AFTER:
-            events.extend(trust(agent, "the task that it refused was to blame"))
+            events.extend(trust(agent, "the task that it refused was at fault"))
         elif _is_on_trial(agent, attempt):
             tried = Tried(attempt.run_id, _began_ms(attempt), harmless=True)
             events.append(_tripped_again(agent.breaker, agent, tried, now_ms))
@@ -349,7 +349,7 @@ def _after_end(
     verb = "did not start" if end.harmless and harmless else "failed"
     which = f"{words.plural(len(counted), 'run')} in a row"
     if probation is not None:
-        which = "after a canary run that went well, its work"
+        which = "after a successful canary run, its work"
     why = f"{which} {verb}: {_in_words(end.reason)}"
     tripped = AgentTripped(
         agent=agent.name,

@@ -20,9 +20,8 @@ MAX_NAMED = 5
 
 
 def trouble_of(agent: AgentState) -> str | None:
-    """Why an agent is out of routing, such as ``down: its gateway does not accept the
-    token, needs an operator``; None while
-    it is in. Of our own words and checked names alone."""
+    """Why an agent is out of routing, such as ``down: its gateway rejects the token, needs an
+    operator``; None while it is in. Of our own words and checked names alone."""
     if agent.cordon is not None:
         return f"cordoned by {agent.cordon.by}"
     if agent.in_service:
@@ -87,21 +86,21 @@ def _said_by(agent: AgentState) -> Untrusted:
 def cure_of(agent: AgentState) -> str:
     """What somebody can do about an agent that takes no work."""
     if agent.cordon is not None:
-        return f"`fleet-tui uncordon {agent.name}` lets it back in"
+        return f"`fleet-tui uncordon {agent.name}` returns it to routing"
     if agent.failure is not None:
         return _cure_of(agent.failure)
     if agent.breaker is not None:
         return (
-            f"mend what it says, then `fleet-tui uncordon {agent.name}`; "
-            "a trial that goes well brings it back too"
+            f"fix the reported problem, then run `fleet-tui uncordon {agent.name}`; a successful "
+            "trial also returns it to routing"
         )
     match agent.health:
         case Health.STARTING | Health.JOINING | Health.DRAINING | Health.SUSPECT:
-            return "wait; if it stays so, look at the agent's own log"
+            return "wait; if it persists, check the agent's log"
         case Health.QUARANTINED:
-            return "it comes and goes: look at its host and the way to it"
+            return "it is flapping: check its host and the network path to it"
         case Health.UP | Health.DEGRADED | Health.UNREACHABLE | Health.DOWN | Health.RETIRED:
-            return "look at the agent's own log"
+            return "check the agent's log"
         case _:
             assert_never(agent.health)
 
@@ -116,61 +115,67 @@ def next_trial(
         return None
     if agent.canary is not None:
         since = words.clock(agent.canary.since_ms, offset_minutes)
-        return f"a canary run tries it since {since}"
+        return f"canary run in progress since {since}"
     if breaker.trial is not None:
-        return "it is tried with one task now"
+        return "on trial with one task now"
     by_canary = agent.is_tried_by_canary(spec)
     if now_ms < breaker.until_ms:
         what = "a canary run" if by_canary else "one task"
-        return f"it is tried with {what} from {words.clock(breaker.until_ms, offset_minutes)} on"
+        return f"next trial: {what} from {words.clock(breaker.until_ms, offset_minutes)}"
     if by_canary:
-        return "it is tried with a canary run next"
+        return "next trial: a canary run"
     if not breaker.harmless:
-        return "it is tried with the next task that may run again"
-    return "it is tried with the next task that suits it"
+        return "next trial: the next task that may run again"
+    return "next trial: the next eligible task"
 
 
 def _cure_of(kind: FailureKind) -> str:
     match kind:
         case FailureKind.SSH_UNREACHABLE | FailureKind.TIMEOUT:
-            return "look at the host and the way to it; `ssh` from here says more"
+            return "check the host and the network path to it; `ssh` from this machine shows more"
         case FailureKind.SSH_AUTH:
-            return "let the engine's SSH key in on the host, or name another one"
+            return "authorise the engine's SSH key on the host, or configure another key"
         case FailureKind.SSH_HOST_KEY:
-            return "`fleet-tui trust` shows the host's key and enrols it"
+            return "`fleet-tui trust` shows the host's key and adds it to known_hosts"
         case FailureKind.SSH_PROTOCOL:
-            return "mend what it says, on the host or here; `ssh -v` from here says more"
+            return (
+                "fix the reported problem, on the host or here; `ssh -v` from this machine "
+                "shows more"
+            )
         case FailureKind.FORWARD_DENIED:
-            return "allow AllowTcpForwarding to the gateway's port in the host's sshd_config"
+            return "enable AllowTcpForwarding to the gateway's port in the host's sshd_config"
         case FailureKind.SESSION_DENIED:
-            return "allow sessions (MaxSessions in sshd_config), and see what hangs at login there"
+            return "raise MaxSessions in the host's sshd_config, and check what hangs at login"
         case FailureKind.GATEWAY_DOWN:
             return "start the gateway on its host, or correct its port in the fleet file"
         case FailureKind.GATEWAY_HUNG:
-            return "the gateway's process takes connections and says nothing: restart it"
+            return "the gateway accepts connections but does not answer: restart it"
         case FailureKind.GATEWAY_STARTING | FailureKind.GATEWAY_DRAINING:
-            return "wait; if it stays so, look at the gateway's own log"
+            return "wait; if it persists, check the gateway's log"
         case FailureKind.GATEWAY_AUTH | FailureKind.GATEWAY_SCOPE:
-            return "correct the token where the fleet file says it is; it is read again by itself"
+            return (
+                "correct the token at the place that the fleet file names; it is reread "
+                "automatically"
+            )
         case FailureKind.SECRET_MISSING:
-            return "put the token where the fleet file says it is, or correct the reference"
+            return "put the token at the place that the fleet file names, or correct the reference"
         case FailureKind.PROTOCOL_MISMATCH:
-            return "bring the gateway or fleet-tui to a release that speaks the other's protocol"
+            return "upgrade the gateway or fleet-tui so that both speak the same protocol"
         case FailureKind.RELEASE_UNSUPPORTED:
-            return "bring the gateway to a release that README's table names"
+            return "install a gateway release that the README lists"
         case FailureKind.BAD_ANSWER:
-            return "see what listens on that port; a gateway's own log may say more"
+            return "check what listens on that port; the gateway's log may show more"
         case FailureKind.COMMAND_MISSING:
             return "install the program on the host, or correct its path in the fleet file"
         case FailureKind.DISK_FULL:
-            return "make room on the host"
+            return "free disk space on the host"
         case FailureKind.AGENT_MISSING:
             return "add that agent to the gateway, or correct agent_id in the fleet file"
         case FailureKind.CANNOT_WORK:
-            return "give the host what is missing, or put run_dir elsewhere in the fleet file"
+            return "provide what the host lacks, or change run_dir in the fleet file"
         case FailureKind.NO_DESCRIPTORS:
             return "raise `ulimit -n` where the engine is started"
         case FailureKind.INTERNAL:
-            return "a bug in fleet-tui; engine.log in the state directory says more"
+            return "a bug in fleet-tui; engine.log in the state directory shows more"
         case _:
             assert_never(kind)

@@ -158,7 +158,7 @@ def _of_engine(state: FleetState) -> dict[AlertId, Condition]:
         found[alert_id(AlertRule.ENGINE_HOLD, "engine")] = Condition(
             severity=Severity.CRIT,
             subject="engine",
-            text="starts nothing until it is thawed",
+            text="starts no new work until thawed",
             detail=Untrusted(state.engine.mode.reason),
         )
     for trouble, text in state.engine.troubles.items():
@@ -172,7 +172,7 @@ def _of_engine(state: FleetState) -> dict[AlertId, Condition]:
         found[alert_id(AlertRule.FLEET_FILE, "fleet file")] = Condition(
             severity=Severity.WARN,
             subject="fleet file",
-            text="has problems; the last good one stays in force",
+            text="has errors; the last valid version stays in force",
             detail=Untrusted(state.engine.file_problem),
             is_corrected=True,
         )
@@ -212,7 +212,7 @@ def _of_models(state: FleetState) -> dict[AlertId, Condition]:
         alert_id(AlertRule.MODEL_OUTAGE, "models"): Condition(
             severity=Severity.WARN,
             subject="models",
-            text=f"the model fails again and again on {named}{more}: {reason}",
+            text=f"the model keeps failing on {named}{more}: {reason}",
             is_corrected=True,
         )
     }
@@ -240,7 +240,7 @@ def is_out_of_service(agent: AgentState, now_ms: int) -> bool:
 def _of_breaker(name: AgentName, breaker: Breaker) -> Condition:
     """What an agent's work says about it, in its own words."""
     hit = words.plural(len(breaker.hit), "task")
-    text = f"gets no tasks for now, {hit} hit: {breaker.reason}; uncordon it once it is mended"
+    text = f"gets no tasks for now, {hit} hit: {breaker.reason}; uncordon it once fixed"
     return Condition(
         severity=Severity.CRIT, subject=name, text=text, detail=breaker.detail, is_corrected=True
     )

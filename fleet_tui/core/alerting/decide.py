@@ -21,7 +21,7 @@ def decide_alerts(state: FleetState, by: str, command: Ack) -> Decision:
         if found.acked_by is None:
             fresh.append(AlertAcked(alert=alert, by=by))
         else:
-            why = f"{alert} is acknowledged already, by {found.acked_by}."
+            why = f"{alert} is already acknowledged by {found.acked_by}."
             refused = Refused(code=RefusalCode.ALREADY_ACKED, text=why)
             left_out.append(LeftOut(alert, alert, refused))
     return Decided(events=tuple(fresh), changed=len(fresh), left_out=tuple(left_out))

@@ -29,7 +29,7 @@ def _freeze(state: FleetState, by: str, reason: str) -> Decision:
     was = state.engine.mode.mode
     if was is EngineMode.HOLD:
         name = state.fleet.name
-        already = Refused(code=RefusalCode.ALREADY_FROZEN, text=f"{name} is frozen already.")
+        already = Refused(code=RefusalCode.ALREADY_FROZEN, text=f"{name} is already frozen.")
         return Decided(left_out=(LeftOut(name, name, already),))
     why = reason or "nothing is to be started"
     change = EngineModeChanged(mode=EngineMode.HOLD, was=was, reason=why, by=by)

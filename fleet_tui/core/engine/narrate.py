@@ -47,9 +47,9 @@ def engine_sentence(event: EngineEvent) -> Sentence:
             )
         case FleetFileJudged(problem=problem):
             if not problem:
-                return Sentence(level=Level.INFO, text="the fleet file is sound again")
+                return Sentence(level=Level.INFO, text="the fleet file is valid again")
             return Sentence(
-                level=Level.ERROR, text="the fleet file was not taken", detail=Untrusted(problem)
+                level=Level.ERROR, text="the fleet file was rejected", detail=Untrusted(problem)
             )
         case FleetLoaded(spec=spec):
             return Sentence(
@@ -57,14 +57,16 @@ def engine_sentence(event: EngineEvent) -> Sentence:
             )
         case MachinesFound(same=same):
             if not same:
-                text = "ssh_config leads no two hosts to one machine any more"
+                text = "ssh_config no longer resolves two hosts to one machine"
                 return Sentence(level=Level.INFO, text=text)
             said = [f"{host} is {first}" for host, first in same.items()]
             if len(said) > MAX_SHOWN_MACHINES:
                 said[MAX_SHOWN_MACHINES:] = [f"and {len(said) - MAX_SHOWN_MACHINES} more"]
             return Sentence(
                 level=Level.INFO,
-                text="ssh_config leads hosts to one machine, whose gateways share a lane",
+                text=(
+                    "ssh_config resolves several hosts to one machine, whose gateways share a lane"
+                ),
                 detail=Untrusted("; ".join(said)),
             )
         case _:

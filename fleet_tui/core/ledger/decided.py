@@ -83,4 +83,4 @@ def changed_since(what: str, made: Made, by: str, at_ms: int) -> Refused | None:
     if (by, at_ms) == (made.by, made.at_ms):
         return None
     whose = f"by {by}" if by else "by the engine"
-    return Refused(code=RefusalCode.CHANGED_SINCE, text=f"{what} anew since then, {whose}.")
+    return Refused(code=RefusalCode.CHANGED_SINCE, text=f"{what} again since then, {whose}.")

@@ -15,7 +15,7 @@ MAX_REMEMBERED = 1_024
 """Requirements whose answer is kept; with more different ones the memory starts over."""
 
 
-GOING_ON = "a way to go on from a checkpoint"
+GOING_ON = "checkpoint support"
 
 _OF_FILE = tuple(rule for rule in Rule if rule.is_of_file)
 """What only programs have; stands beside the capabilities that a task needs."""
@@ -169,7 +169,7 @@ class Roster:
                     return f"{agent.name} has no {', '.join(sorted(missing))}"
                 # A gateway cannot be told where to go on: it would begin anew.
                 if wanted.goes_on and isinstance(agent.kind, OpenClawAgent):
-                    return f"{agent.name} cannot go on from a checkpoint"
+                    return f"{agent.name} cannot resume from a checkpoint"
             case Rule.RESIDENCY:
                 if wanted.regions is not None and agent.region not in wanted.regions:
                     return f"{agent.name} is in {agent.region or 'no region'}"

@@ -225,7 +225,7 @@ def _failed_it(avoided: frozenset[AgentName]) -> Rejection:
         count=len(names),
         left=0,
         agents=tuple(names[:MAX_NAMED_PER_RULE]),
-        example=f"{names[0]} failed it, and the others are busy",
+        example=f"{names[0]} failed it, and the other agents are busy",
     )
 
 
@@ -312,13 +312,16 @@ def _why_waiting(code: PendingCode, wanted: str) -> str:
         case PendingCode.NO_FLEET:
             return "the fleet has no agents"
         case PendingCode.CAPACITY:
-            return "every agent that fits is busy"
+            return "every eligible agent is busy"
         case PendingCode.STATE:
-            return "every agent that fits is out of service"
+            return "every eligible agent is out of service"
         case PendingCode.TRIAL:
-            return "what agents that fit run fails, and only work that may run again is tried there"
+            return (
+                "eligible agents are failing their runs, and only work that may run again is "
+                "tried there"
+            )
         case PendingCode.CORDON:
-            return "every agent that fits is cordoned"
+            return "every eligible agent is cordoned"
         case PendingCode.PIN:
             return f"no agent is called {wanted}"
         case PendingCode.POOL:
@@ -326,9 +329,9 @@ def _why_waiting(code: PendingCode, wanted: str) -> str:
         case PendingCode.CAPABILITY:
             return f"no agent has {wanted}"
         case PendingCode.RESIDENCY:
-            return f"no agent that fits is in {wanted}"
+            return f"no eligible agent is in {wanted}"
         case PendingCode.ISOLATION:
-            return f"no agent that fits may work for {wanted}"
+            return f"no eligible agent may work for {wanted}"
         case (
             PendingCode.NEW
             | PendingCode.BACKOFF
@@ -345,11 +348,11 @@ def _remedy(code: PendingCode, wanted: str, nearest: AgentName | None, *, goes_o
     """The smallest change that would place the task, in words; empty when waiting is the answer."""
     match code:
         case PendingCode.CAPABILITY if goes_on:
-            return "bring back or add an agent that is a program"
+            return "return an agent that is a program to service, or add one"
         case PendingCode.CAPABILITY:
             return f"give {nearest} the capability {wanted}, or add an agent"
         case PendingCode.RESIDENCY:
-            return f"add an agent in {wanted} that fits like {nearest}"
+            return f"add an agent in {wanted} like {nearest}"
         case PendingCode.ISOLATION:
             return f"reserve an agent for {wanted}, such as {nearest}"
         case PendingCode.PIN | PendingCode.POOL:
@@ -357,9 +360,9 @@ def _remedy(code: PendingCode, wanted: str, nearest: AgentName | None, *, goes_o
         case PendingCode.CORDON:
             return f"uncordon {nearest}"
         case PendingCode.STATE:
-            return f"wait for {nearest}, or bring it back"
+            return f"wait for {nearest}, or return it to service"
         case PendingCode.TRIAL:
-            return f"mend {nearest} and uncordon it, or submit work that may run again"
+            return f"fix {nearest} and uncordon it, or submit work that may run again"
         case PendingCode.NO_FLEET:
             return "add agents to the fleet file"
         case (

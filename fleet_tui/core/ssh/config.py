@@ -242,7 +242,7 @@ def parse_refusal(words: bytes, names: Mapping[str, str] | None = None) -> Confi
             before.append(line.removesuffix("."))
     complaints.extend(map(Complaint, before))
     kept = tuple(dict.fromkeys(complaints))[:MAX_WORDS_LINES]
-    return ConfigRefusal(kept or (Complaint("ssh -G failed without a word"),))
+    return ConfigRefusal(kept or (Complaint("ssh -G failed without a message"),))
 
 
 def split_files(value: str) -> tuple[str, ...]:

@@ -157,7 +157,7 @@ def _learn_fact(
             return events
         case NotStarted(withdrawn=False) if attempt.started_at_ms is not None:
             # The ledger knows that it started: its host was wiped or restored, and lost the run.
-            gone = AttemptDied(run=run, reason="is not known to its host any more")
+            gone = AttemptDied(run=run, reason="is no longer known to its host")
             return [gone, *_after_death(state, task, attempt, f"its run {gone.reason}", now_ms)]
         case NotStarted(reason=reason, detail=detail, fenced=fenced):
             blame = blame_for(fact, attempt, now_ms)
@@ -282,7 +282,7 @@ def _after_not_started(
         return [TaskEnded(task=task.id, phase=TaskPhase.FAILED, reason=reason)]
     unstarted = 1 + _unstarted_before(task, attempt)
     if unstarted >= MAX_UNSTARTED:
-        reason = f"{unstarted} tries in a row did not start: {not_started_words(fact.reason)}"
+        reason = f"{unstarted} attempts in a row did not start: {not_started_words(fact.reason)}"
         return [TaskNeedsOperator(task=task.id, reason=reason)]
     reason = f"{attempt.agent} did not start it: {not_started_words(fact.reason)}"
     return [_retrying(state, task, attempt, unstarted, reason, now_ms)]
@@ -309,7 +309,7 @@ def _after_finished(
 ) -> list[Event]:
     if fact.ok:
         by = task.cancel_requested_by
-        late = f"the cancel by {by} was not heard in time; it had finished" if by else ""
+        late = f"the cancel by {by} arrived too late; it had finished" if by else ""
         return [TaskEnded(task=task.id, phase=TaskPhase.SUCCEEDED, reason=late)]
     reason = failed_words(fact.failure)
     if task.cancel_requested_by is not None:
@@ -558,7 +558,7 @@ def _overdue_unknown(
         and now_ms - ear.since_ms >= min(patience, LISTEN_FIRST_MS)
     ):
         span = words.age(silent_since(state, attempt), now_ms)
-        reason = f"nothing heard of the run on {attempt.agent} for {span}"
+        reason = f"no sign of life from the run on {attempt.agent} for {span}"
     else:
         return []
     gave_up = AttemptGivenUp(run=attempt.run_id, reason=reason)

@@ -137,7 +137,7 @@ def _not_requeued(task: Task) -> Refused | None:
     if task.phase is TaskPhase.NEEDS_OPERATOR or in_doubt(task):
         return Refused(
             code=RefusalCode.VERDICT_NEEDED,
-            text=f"Nobody knows whether {task.label} ran.",
+            text=f"Whether {task.label} ran is unknown.",
             hint="Give a verdict: it ran, it did not, or run it again.",
         )
     if not task.phase.is_closed or task.phase is TaskPhase.SUCCEEDED:
@@ -166,7 +166,7 @@ def edit(state: FleetState, by: str, command: Edit) -> Decision:
         return problem
     if command.spec == task.spec:
         return Refused(
-            code=RefusalCode.UNCHANGED, text=f"{task.label} asks for exactly that already."
+            code=RefusalCode.UNCHANGED, text=f"{task.label} already has exactly these settings."
         )
     if command.seen is not None and (changed := _changed(task, command.seen, command.seen_sha256)):
         return Refused(

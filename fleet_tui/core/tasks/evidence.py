@@ -70,7 +70,7 @@ class Answer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         if not self.lost:
             return ""
         known = f" ({self.size_bytes} bytes, sha256 {self.sha256[:12]})" if self.sha256 else ""
-        return f"lost: the run's host does not have its output any more{known}"
+        return f"lost: the run's host no longer has its output{known}"
 
 
 MAX_CHECKPOINT_CHARS = 65_536
@@ -177,7 +177,7 @@ class LateWord(StrEnum):
         """What comes after "its agent says that it …"."""
         return {
             LateWord.RUNS: "still runs",
-            LateWord.NEVER_STARTED: "never started, and cannot any more",
+            LateWord.NEVER_STARTED: "never started, and no longer can",
             LateWord.DIED: "died",
             LateWord.STOPPED: "was stopped",
         }[self]

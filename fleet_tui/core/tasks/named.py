@@ -21,8 +21,8 @@ def ended_long_ago(task: Task) -> Refused:
     """The ledger holds the task, but nothing can be done to it any more."""
     return Refused(
         code=RefusalCode.ENDED_LONG_AGO,
-        text=f"{task.label} {task.phase} too long ago for anything to be done to it.",
-        hint="Its text can be submitted again as a new task.",
+        text=f"{task.label} {task.phase} too long ago to be changed.",
+        hint="Submit its text again as a new task.",
     )
 
 

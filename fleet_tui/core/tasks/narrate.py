@@ -73,11 +73,11 @@ def task_sentence(event: TaskEvent, state: FleetState) -> Sentence:
             text = f"{label} -> {agent} by {decision.strategy}{note}"
             return Sentence(level=level, text=text, task=event.task, agent=agent)
         case TaskRetrying(reason=reason, duplicate_possible=twice):
-            warning = "; it may be done twice" if twice else ""
+            warning = "; it may run twice" if twice else ""
             text = f"{label} queued again: {reason}{warning}"
             return Sentence(level=Level.WARN, text=text, task=event.task)
         case TaskBlamed(reason=reason):
-            text = f"{label} is to blame, not its agents: {reason}"
+            text = f"{label} itself is at fault, not its agents: {reason}"
             return Sentence(level=Level.WARN, text=text, task=event.task)
         case TaskNeedsOperator(reason=reason):
             return Sentence(
@@ -85,10 +85,14 @@ def task_sentence(event: TaskEvent, state: FleetState) -> Sentence:
             )
         case TaskResolved(by=by, verdict=verdict, reason=reason):
             return Sentence(
-                level=Level.INFO, text=f"{label}: {by} says {verdict}: {reason}", task=event.task
+                level=Level.INFO,
+                text=f"{label}: verdict {verdict} by {by}: {reason}",
+                task=event.task,
             )
         case TaskCancelRequested(by=by):
-            return Sentence(level=Level.INFO, text=f"{label}: {by} cancels it", task=event.task)
+            return Sentence(
+                level=Level.INFO, text=f"cancel of {label} requested by {by}", task=event.task
+            )
         case TaskHeld(by=by, reason=reason):
             why = f": {reason}" if reason else ""
             return Sentence(level=Level.INFO, text=f"{label} held by {by}{why}", task=event.task)
@@ -96,10 +100,10 @@ def task_sentence(event: TaskEvent, state: FleetState) -> Sentence:
             return Sentence(level=Level.INFO, text=f"{label} released by {by}", task=event.task)
         case TaskExpedited(by=by, reason=reason):
             why = f": {reason}" if reason else ""
-            text = f"{label} goes first, says {by}{why}"
+            text = f"{label} expedited by {by}{why}"
             return Sentence(level=Level.INFO, text=text, task=event.task)
         case TaskReprioritized(by=by, priority=priority):
-            text = f"{label} is {priority.name} now, says {by}"
+            text = f"{label} set to {priority.name} by {by}"
             return Sentence(level=Level.INFO, text=text, task=event.task)
         case TaskEdited(by=by):
             return Sentence(level=Level.INFO, text=f"{label} edited by {by}", task=event.task)
@@ -150,9 +154,12 @@ def attempt_sentence(event: AttemptEvent, state: FleetState) -> Sentence:
         case AttemptDied(reason=reason):
             level, text, detail = Level.ERROR, f"died: {died_words(reason)}", NOTHING_SAID
         case AttemptCancelling(cause=cause):
-            level, text, detail = Level.INFO, f"told to stop ({cause})", NOTHING_SAID
+            level, text, detail = Level.INFO, f"asked to stop ({cause})", NOTHING_SAID
         case AttemptCancelRefused(detail=detail):
-            level, text = Level.WARN, "cannot be cancelled while its agent drains; it goes on"
+            level, text = (
+                Level.WARN,
+                ("cannot be cancelled while its agent drains; it keeps running"),
+            )
         case AttemptTroubled(trouble=trouble):
             level, text, detail = *_troubled(trouble), NOTHING_SAID
         case AttemptSuspended(suspended=suspended):
@@ -162,7 +169,7 @@ def attempt_sentence(event: AttemptEvent, state: FleetState) -> Sentence:
         case AttemptGivenUp(reason=reason):
             level, text, detail = Level.ERROR, f"given up: {reason}", NOTHING_SAID
         case AttemptLate(ok=ok, failure=failure, detail=detail):
-            why = failed_words(failure) if failure else "nobody said why"
+            why = failed_words(failure) if failure else "no reason was given"
             how = "ended well" if ok else f"failed ({why})"
             level, text = Level.WARN, f"{how} after it was given up"
         case AttemptTold(says=says):
@@ -186,5 +193,5 @@ def _troubled(trouble: ModelTrouble | None) -> tuple[Level, str]:
 
 def _suspended(suspended: bool) -> tuple[Level, str]:
     if suspended:
-        return Level.WARN, "was found stopped on its host, and does nothing until it gets SIGCONT"
-    return Level.INFO, "goes on, after it was stopped"
+        return Level.WARN, "is suspended on its host (SIGSTOP); SIGCONT resumes it"
+    return Level.INFO, "resumed after it was suspended"

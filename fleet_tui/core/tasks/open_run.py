@@ -10,7 +10,7 @@ from fleet_tui.core.text import words
 
 
 def notes(state: FleetState, task: Task, now_ms: int, offset_minutes: int = 0) -> list[str]:
-    """What follows the phase: ``nothing heard for 40s; moved at 12:04:31``, ``model: rate limit,
+    """What follows the phase: ``no sign of life for 40s; moved at 12:04:31``, ``model: rate limit,
     try 4 of 10`` or ``but stopped on its host``; empty while it just runs. The clock leads UTC by
     so many minutes. Of our own words alone."""
     quiet = silence.silence_of(state, task)
@@ -27,5 +27,5 @@ def notes(state: FleetState, task: Task, now_ms: int, offset_minutes: int = 0) -
         found.append(model_trouble.in_words(trouble))
     if attempt.suspended_at_ms is not None:
         span = words.age(attempt.suspended_at_ms, now_ms)
-        found.append(f"but stopped on its host for {span} or longer; SIGCONT lets it go on")
+        found.append(f"but suspended on its host for {span} or longer; SIGCONT resumes it")
     return found

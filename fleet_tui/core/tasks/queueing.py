@@ -25,7 +25,7 @@ def cancel(state: FleetState, by: str, command: Cancel) -> Decision:
     def change(task: Task) -> list[Event] | Refused:
         if task.phase.is_closed:
             return Refused(
-                code=RefusalCode.ALREADY_OVER, text=f"{task.label} is {task.phase} already."
+                code=RefusalCode.ALREADY_OVER, text=f"{task.label} is already {task.phase}."
             )
         requested = TaskCancelRequested(task=task.id, by=by, reason=command.reason)
         attempt = task.open_attempt
@@ -49,7 +49,7 @@ def hold(state: FleetState, by: str, command: Hold) -> Decision:
         if task.hold is not None:
             return Refused(
                 code=RefusalCode.ALREADY_HELD,
-                text=f"{task.label} is held by {task.hold.by} already.",
+                text=f"{task.label} is already held by {task.hold.by}.",
             )
         return _not_waiting(task, "held") or [TaskHeld(task=task.id, by=by, reason=command.reason)]
 
@@ -81,7 +81,7 @@ def expedite(state: FleetState, by: str, command: Expedite) -> Decision:
         if task.expedited_at_ms is not None:
             return Refused(
                 code=RefusalCode.ALREADY_EXPEDITED,
-                text=f"{task.label} goes before all others already.",
+                text=f"{task.label} is already expedited.",
             )
         return _not_waiting(task, "expedited") or [
             TaskExpedited(task=task.id, by=by, reason=command.reason)
@@ -97,12 +97,15 @@ def set_priority(state: FleetState, by: str, command: SetPriority) -> Decision:
         if task.spec.priority is command.priority:
             return Refused(
                 code=RefusalCode.SAME_PRIORITY,
-                text=f"{task.label} is {command.priority.name} already.",
+                text=f"{task.label} already has priority {command.priority.name}.",
             )
         if command.was is not None and task.spec.priority is not command.was:
             return Refused(
                 code=RefusalCode.CHANGED_SINCE,
-                text=f"{task.label} is {task.spec.priority.name} by now, not {command.was.name}.",
+                text=(
+                    f"{task.label} now has priority {task.spec.priority.name}, not "
+                    f"{command.was.name}."
+                ),
             )
         return _not_waiting(task, "moved") or [
             TaskReprioritized(task=task.id, priority=command.priority, by=by)

@@ -102,13 +102,13 @@ def known(attempt: Attempt, now_ms: int) -> Iterator[Known]:
     """When something was learned about an attempt, and who said so, without its answer."""
     agent = safe_line(attempt.agent, MAX_NAME_CHARS)
     if attempt.started_at_ms is None:
-        silent = "" if attempt.phase is AttemptPhase.DIED else "; nobody said that it started"
+        silent = "" if attempt.phase is AttemptPhase.DIED else "; its start was never confirmed"
         yield Known(attempt.planned_at_ms, f"sent to {agent}{silent}")
     else:
         boot = f", boot {safe_line(attempt.boot_id)[:MARK_CHARS]}" if attempt.boot_id else ""
         yield Known(attempt.started_at_ms, f"{agent} said that it started{boot}")
     if attempt.resumed_by_agent:
-        yield Known(None, f"{agent} went on with it by itself after a crash")
+        yield Known(None, f"{agent} resumed it by itself after a crash")
     if attempt.checkpoint is not None:
         yield Known(None, f"{agent} left a checkpoint: {checkpoint_words(attempt.checkpoint)}")
     if attempt.unknown_since_ms is not None:

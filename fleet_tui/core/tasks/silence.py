@@ -78,10 +78,10 @@ def silence_of(state: FleetState, task: Task) -> Silence | None:
 
 
 def in_words(silence: Silence, now_ms: int, offset_minutes: int = 0) -> str:
-    """``nothing heard for 40s; moved at 12:04:31``; the clock leads UTC by so many minutes."""
-    heard = f"nothing heard for {words.age(silence.since_ms, now_ms)}"
+    """``no sign of life for 40s; moved at 12:04:31``; the clock leads UTC by so many minutes."""
+    heard = f"no sign of life for {words.age(silence.since_ms, now_ms)}"
     if silence.ends_at_ms is None:
-        return f"{heard}; it is waited for"
+        return f"{heard}; still waiting"
     when, at_ms = "at", silence.ends_at_ms
     if not silence.is_sure:
         # The wait begins when the run counts as unknown, so a bound that has passed is none.

@@ -44,7 +44,9 @@ def submit(state: FleetState, by: str, command: Submit) -> Decision:
     if problem is not None:
         return problem
     if state.task(command.task) is not None:
-        return Refused(code=RefusalCode.ID_TAKEN, text=f"Task id {command.task} is in use already.")
+        return Refused(
+            code=RefusalCode.ID_TAKEN, text=(f"Task id {command.task} is already in use.")
+        )
     wanted = RoomWanted()
     wanted.add(command.spec)
     problem = no_room(state, wanted)
@@ -78,8 +80,8 @@ def _same_key(state: FleetState, mark: KeyMark, command: Submit, digest: str) ->
         whose = known.label if known is not None else f"a task that ended long ago, {known_id}"
         return Refused(
             code=RefusalCode.KEY_CONFLICT,
-            text=f"Key {command.key} belongs to {whose}, which asked for something else.",
-            hint="Use another key for other work.",
+            text=f"Key {command.key} belongs to {whose}, which has other contents.",
+            hint="Use a new key for a new task.",
         )
     number = known.number if known is not None else None
     return Decided(task=known_id, number=number, duplicate=True)
@@ -204,6 +206,6 @@ def _twin(state: FleetState, spec: TaskSpec) -> Refused | None:
     shown = safe_line(spec.client, MAX_SHOWN_NAME_CHARS)
     return Refused(
         code=RefusalCode.LOOKS_LIKE,
-        text=f'The client "{shown}" looks like {other}, and would be another one.',
-        hint=f"Write {other}, or a name that can be told from it.",
+        text=f'The client "{shown}" looks like {other}, and would be a different client.',
+        hint=f"Write {other}, or a name that cannot be confused with it.",
     )

@@ -14,7 +14,7 @@ from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Task, TaskPhase
 from fleet_tui.core.tasks.named import unknown_task
 from fleet_tui.core.tasks.tries import may_run_again, may_run_twice
 
-MAYBE_TWICE = "may be done twice: nobody proved that an earlier run of it did nothing"
+MAYBE_TWICE = "may run twice: an earlier run may have had effects"
 """What people are told of a task with ``duplicate_possible``."""
 
 
@@ -89,7 +89,7 @@ def _other_run(task: Task, command: Resolve) -> Refused:
     return Refused(
         code=RefusalCode.OTHER_RUN,
         text=f"The verdict is about {about}; {changed}.",
-        hint="Look at what is known now, then give the verdict again.",
+        hint="Review the current evidence, then give the verdict again.",
     )
 
 

@@ -91,7 +91,7 @@ def open_read_only(path: Path) -> sqlite3.Connection:
     """A connection that cannot write. Raises JournalTooNew, JournalUnfinished, or sqlite3.Error for
     what is no database of ours."""
     if path.exists() and not path.is_file():  # SQLite would wait for the other end of a pipe
-        raise sqlite3.DatabaseError("it is no file")
+        raise sqlite3.DatabaseError("it is not a regular file")
     connection = sqlite3.connect(
         f"file:{_quoted(path)}?mode=ro",
         uri=True,

@@ -281,7 +281,7 @@ class _Past:
         return [
             AgentIdentified(agent=name, version=VERSION, boot_id="demo"),
             HealthChanged(
-                agent=name, health=Health.UP, was=Health.JOINING, reason="first look answered"
+                agent=name, health=Health.UP, was=Health.JOINING, reason="first probe answered"
             ),
         ]
 
@@ -343,7 +343,8 @@ class _Past:
                         agent=agent.name,
                         health=Health.DOWN,
                         was=agent.health,
-                        reason=f"3 misses in a row: {failure_words(FailureKind.GATEWAY_DOWN)}",
+                        reason="3 failed probes in a row: "
+                        + failure_words(FailureKind.GATEWAY_DOWN),
                         failure=FailureKind.GATEWAY_DOWN,
                     )
                 ]

@@ -160,7 +160,7 @@ class Rules:
             self._broken("round-robin", f"{run} was placed on {event.agent}, but {turn}")
         problem = boundary(fleet, spec, work.spec)
         if not problem and work.may_go_on and isinstance(spec.kind, OpenClawAgent):
-            problem = "a gateway cannot go on from a checkpoint"
+            problem = "a gateway cannot resume from a checkpoint"
         if problem:
             self._broken("boundaries", f"{run} was placed on {spec.name}: {problem}")
         if not self._may_try(work):

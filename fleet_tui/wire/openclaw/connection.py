@@ -266,7 +266,7 @@ class Connection:
                     return self._end(Lost(LostReason.BAD_ANSWER, words_of(frame.problem)))
                 self._take(frame)
         except TimeoutError:
-            self._end(Lost(LostReason.HUNG, words_of(f"nothing heard for {silence_s:.0f} s")))
+            self._end(Lost(LostReason.HUNG, words_of(f"no sign of life for {silence_s:.0f} s")))
         except OSError as error:
             self._end(
                 Lost(

@@ -115,7 +115,7 @@ CANNOT: Mapping[str, str] = {
 NO_PROGRAM: Mapping[str, str] = {
     "absent": "is not there",
     "directory": "is a directory",
-    "special": "is no file",
+    "special": "is not a regular file",
     "mode": "may not be executed: its execute bit is not set",
     "denied": "may not be executed by the user who would run it",
     "noexec": "lies below {0}, where nothing may be executed (mounted with noexec)",
@@ -345,7 +345,7 @@ def _check_end(reply: WrapperReply) -> None:
     if took != "-" and int(took) > MAX_TOOK_MS:
         raise _Wrong("a run cannot have taken so long")
     if (output is None) != ("output" in reply.words) or (size == "-" and output is not None):
-        raise _Wrong("it does not say what became of the output")
+        raise _Wrong("it does not report the outcome of the output")
     if output is None:
         return
     if len(output) != min(int(size), TEXT_BYTES):

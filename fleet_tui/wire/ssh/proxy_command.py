@@ -47,7 +47,7 @@ class ProxyProcess:
             status = running
         how = f"exit status {status}" if status >= 0 else f"signal {-status}"
         words = " ".join(end_of(self._said, LOOK_BACK_BYTES).split())[-LAST_WORDS_CHARS:]
-        why = f": {words}" if words else ", without a word"
+        why = f": {words}" if words else ", without a message"
         return words_of(f"the ProxyCommand of ssh_config ended with {how}{why}")
 
     async def end(self) -> None:

@@ -108,10 +108,10 @@ def _health_lines(
     if agent.detail:
         made.append(line(Cell("heard ", Tone.DIM), short(agent.detail), indent=7))
     if agent.on_probation(now_ms) is not None:
-        text = "On probation: until a task goes well, one failure puts it out again."
+        text = "On probation: until a task succeeds, one failure takes it out of routing again."
         made.append(paragraph(text, Tone.WARN))
     if agent.failure is not None and agent.failure.is_permanent:
-        text = f"Looking again will not help, an operator must put this right: {cure_of(agent)}."
+        text = f"Probing again will not help; an operator must fix this: {cure_of(agent)}."
         made.append(paragraph(text, Tone.WARN))
     elif trouble_of(agent) is not None and agent.health is not Health.RETIRED:
         helps = [cure_of(agent), next_trial(agent, spec, now_ms, pen.offset_minutes)]
@@ -122,7 +122,7 @@ def _health_lines(
 
 def _identity(agent: AgentState, spec: AgentSpec | None, fleet: FleetSpec) -> list[DetailLine]:
     if spec is None:
-        return [paragraph("Not in the fleet file any more.", Tone.DIM)]
+        return [paragraph("No longer in the fleet file.", Tone.DIM)]
     caps = " ".join(sorted(spec.capabilities)) or words.MISSING
     clients = " ".join(spec.clients) if spec.clients else "all"
     made = [

@@ -65,11 +65,10 @@ class HealthPane(TablePane[AgentRow]):
     noun = ("agent", "agents")
     empty_text = "No agents yet: the fleet file names none. :help fleet file"
     help_text = (
-        "Agents, worst first. A state is a sign and a word.\n"
-        "SLOTS what runs there, QUEUE what waits inside the agent itself.\n"
-        "P95 and ERR are of its runs of the last 15 minutes; - is no run, not zero.\n"
-        "SEEN is when it last answered: dim numbers are too old to be believed.\n"
-        "Filter keys: agent pool region state cap client host p95 err cost version."
+        "Agents, worst first. A state is a sign and a word.\nSLOTS what runs there, QUEUE what "
+        "waits inside the agent itself.\nP95 and ERR cover the runs of the last 15 minutes; - "
+        "means no runs, not zero.\nSEEN is the age of the last answer: dim numbers are "
+        "stale.\nFilter keys: agent pool region state cap client host p95 err cost version."
     )
 
     follow_top = True

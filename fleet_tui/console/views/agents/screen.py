@@ -39,9 +39,9 @@ class AgentScreen(DetailScreen):
 
     subject_scopes = frozenset({Scope.AGENTS})
     help_text = (
-        "Health and since when, the way to its host, the newest probe and the probes before it,\n"
-        "its work and what became of it, its health in the ledger, its last log lines.\n"
-        "{open} opens the task of the marked line; {logs.of} shows all its logs, "
+        "Health and since when, the connection to its host, the newest probe and the probes "
+        "before it,\nits work and what became of it, its health in the ledger, its last log "
+        "lines.\n{open} opens the task of the marked line; {logs.of} shows all its logs, "
         "{definition} its definition."
     )
 

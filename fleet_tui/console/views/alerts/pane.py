@@ -30,10 +30,10 @@ class AlertsPane(TablePane[Alert]):
     has_header = False
     filter_keys = frozenset({"level", "agent", "age", "ack"})
     noun = ("alert", "alerts")
-    empty_text = "No alerts: nothing asks for you."
+    empty_text = "No open alerts."
     help_text = (
-        "Conditions that want your eyes, the loud ones first. {ack} acknowledges, {open} opens.\n"
-        "An alert ends when its condition ends; acknowledging does not close it."
+        "Open alerts, worst first. {ack} acknowledges, {open} opens.\nAn alert closes when its "
+        "condition clears; acknowledging does not close it."
     )
 
     def records(self, view: View) -> Sequence[Alert]:

@@ -24,9 +24,7 @@ MAX_OVER = 50
 class AlertsListPane(AllAlertsPane):
     """Open alerts as everywhere, and below them the newest that are over."""
 
-    empty_text = (
-        "No alerts: nothing asks for you, and nothing did before. {overview} shows the fleet."
-    )
+    empty_text = "No alerts, now or earlier. {overview} shows the fleet."
 
     def records(self, view: View) -> Sequence[Alert]:
         """Open ones first; an id that is open or came back is listed once."""

@@ -40,9 +40,7 @@ class DeadPane(TablePane[DeadLetters]):
 
     scopes: ClassVar[frozenset[Scope]] = frozenset({Scope.ROWS, Scope.FILTER, Scope.DEAD})
     noun = ("group", "groups")
-    empty_text = (
-        "No dead letters: nothing failed that nobody has looked at. {tasks} lists all tasks."
-    )
+    empty_text = "No dead letters. {tasks} lists all tasks."
     help_text = (
         "A dead letter is a task that failed or expired. It stays here until somebody requeues\n"
         "or drops it. Those that failed in the same way are one row: agents' names and numbers\n"
@@ -150,7 +148,7 @@ def _clients(record: DeadLetters) -> str:
 class GroupPane(TasksPane):
     """The tasks of one group, the newest first."""
 
-    empty_text = "Nothing is left of this group: it was requeued or dropped. {clear} goes back."
+    empty_text = "This group is empty: its tasks were requeued or dropped. {clear} goes back."
 
     def __init__(self, wanted: str) -> None:
         """``wanted`` is the group's fingerprint."""

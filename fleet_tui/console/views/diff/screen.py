@@ -16,10 +16,10 @@ class DiffScreen(DetailScreen):
     """``Place("diff", span)``: the span's two ends, compared."""
 
     help_text = (
-        "Two moments, field by field, the worst first; what was taken back in between is not\n"
-        "shown. On an alert {diff} compares the 15 minutes before it, elsewhere the window of the\n"
-        "charts ({window}). :diff 11:50 12:00 compares any two moments, :diff 2h the last two\n"
-        "hours."
+        "Two moments, field by field, the worst first; what was reversed in between is "
+        "not\nshown. On an alert {diff} compares the 15 minutes before it, elsewhere the window "
+        "of the\ncharts ({window}). :diff 11:50 12:00 compares any two moments, :diff 2h the "
+        "last two\nhours."
     )
 
     def __init__(self, place: Place) -> None:

@@ -45,7 +45,7 @@ class FirstRun(App[Beginning]):
     def on_mount(self) -> None:
         """The card."""
         self.push_screen(
-            Menu("No fleet yet. How do you want to begin? esc leaves", CHOICES), self._answered
+            Menu("No fleet yet. Choose how to start. esc leaves", CHOICES), self._answered
         )
 
     def _answered(self, beginning: Beginning | None) -> None:

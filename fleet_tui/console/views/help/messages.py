@@ -32,7 +32,7 @@ class MessagesPane(TablePane[Numbered]):
     )
     filter_keys = frozenset({"level"})
     noun = ("message", "messages")
-    empty_text = "No messages yet. What the console tells you in passing is kept here."
+    empty_text = "No messages yet. Notifications of the console are kept here."
 
     def records(self, view: View) -> Sequence[Numbered]:
         """The notices, newest first."""

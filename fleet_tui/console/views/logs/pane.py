@@ -62,7 +62,7 @@ class LogsPane(Pane):
         yield LogHistogram()
         yield LogView(
             describe=self._describe,
-            empty="Nothing was said yet. :help logs tells how an agent's log is found.",
+            empty="No log lines yet. :help logs explains where an agent's log comes from.",
         )
 
     @property

@@ -1,1 +1,1 @@
-"""Health, queue, alerts, routing and logs on one screen."""
+"""Shows health, queue, alerts, routing and logs on one screen."""

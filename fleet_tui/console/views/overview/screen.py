@@ -1,4 +1,4 @@
-"""Health, queue, alerts, routing and logs on one screen."""
+"""Shows health, queue, alerts, routing and logs on one screen."""
 
 from typing import ClassVar, NamedTuple
 
@@ -67,9 +67,8 @@ class OverviewScreen(FleetScreen):
     """The first screen: what is wrong, what waits, what was decided, what is said."""
 
     help_text: ClassVar[str] = (
-        "One screen for who is up, what waits and why, where work went, and what agents say.\n"
-        "{pane.next} goes from pane to pane, {zoom} shows one alone, "
-        "{open} opens what a row stands for."
+        "One screen for agent health, the queue, routing decisions and logs.\n{pane.next} goes "
+        "from pane to pane, {zoom} shows one alone, {open} opens what a row stands for."
     )
 
     _shared_for = (0, 0)

@@ -75,9 +75,10 @@ class QueuePane(BlockPane):
     """The queue as numbers, a curve, and shares by priority and pool; one line where narrow."""
 
     help_text = (
-        "Tasks that wait for an agent. The curve is the depth over the time window ({window}).\n"
-        "wait is the 95th percentile from submission to placement over 15 minutes.\n"
-        "unknown are runs whose host does not tell what became of them; they are never run twice."
+        "Tasks that wait for an agent. The curve is the depth over the time window "
+        "({window}).\nwait is the 95th percentile from submission to placement over 15 "
+        "minutes.\nunknown counts runs whose host does not report an outcome; they are never run "
+        "twice."
     )
 
     def titles(self, view: View) -> Sequence[Cell]:
@@ -101,7 +102,11 @@ class QueuePane(BlockPane):
         status, glyphs = self.console.status, self.console.glyphs
         if not view.state.fleet.agents and not view.state.open_tasks:
             return [
-                (Cell(self.console.keyed("Nothing waits. {submit} submits a task."), Tone.DIM),)
+                (
+                    Cell(
+                        self.console.keyed("The queue is empty. {submit} submits a task."), Tone.DIM
+                    ),
+                )
             ]
         pools = [str(pool) for pool in view.state.fleet.pools]
         room = height - 5 - len(pools)

@@ -24,7 +24,7 @@ _RIGHT = Align.RIGHT
 
 
 NONE_YET = "No sessions yet: this one is the first. fleet-tui review FILE opens a recording."
-NOWHERE = "No sessions here: this console was given nowhere to look."
+NOWHERE = "No sessions: this console has no directory of sessions."
 
 
 class SessionsPane(TablePane[Session]):

@@ -35,9 +35,9 @@ class RoutingPane(TablePane[DecisionRecord]):
     noun = ("decision", "decisions")
     empty_text = "No routing decisions yet. {submit} submits a task; the reason appears here."
     help_text = (
-        "Every decision with its reason, newest first. {why} explains one in full.\n"
-        "held: waiting alone will not place it. waits: it will be placed when there is room.\n"
-        "Filter keys: task agent pool prio rule."
+        "Every decision with its reason, newest first. {why} explains one in full.\nheld: cannot "
+        "be placed until something changes. waits: is placed when a slot is free.\nFilter keys: "
+        "task agent pool prio rule."
     )
 
     def records(self, view: View) -> Sequence[DecisionRecord]:

@@ -124,7 +124,7 @@ def _verdict(
 def _rule_table(decision: RoutingDecision) -> tuple[DetailLine, ...]:
     """One row per rule that removed somebody."""
     if not decision.rejections:
-        return (paragraph("No rule removed anybody.", Tone.DIM),)
+        return (paragraph("No rule removed a candidate.", Tone.DIM),)
     rows: list[Sequence[Cell | str]] = [("rule", "removed", "left", "example")]
     for rejection in decision.rejections:
         left = Cell(str(rejection.left), Tone.WARN if rejection.left == 0 else Tone.PLAIN)
@@ -159,7 +159,7 @@ def _scores(decision: RoutingDecision) -> list[DetailLine]:
         rival = name(decision.candidates[1].agent)
         made.append(facts([("runner-up", rival), ("margin", f"{decision.margin:.2f}")]))
     elif decision.fitting == 1:
-        made.append(paragraph("No runner-up: the only agent that fits.", Tone.DIM))
+        made.append(paragraph("No runner-up: it is the only eligible agent.", Tone.DIM))
     unseen = decision.fitting - len(decision.candidates)
     if unseen > 0:
         made.append(paragraph(f"{words.plural(unseen, 'more candidate')} scored lower.", Tone.DIM))

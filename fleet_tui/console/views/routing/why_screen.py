@@ -27,9 +27,9 @@ class WhyScreen(DetailScreen):
 
     subject_scopes = frozenset({Scope.TASKS, Scope.AGENTS})
     help_text = (
-        "Every rule that removed somebody, in the order the rules are asked, with how many it\n"
-        "removed, how many were left, and one example. Then the scores of those that fit, term by\n"
-        "term. All of it was recorded when the decision was made; nothing is guessed afterwards."
+        "Every rule that removed candidates, in order, with how many it removed and left, and\n"
+        "one example. Then the scores of the eligible candidates, term by term. All of it was\n"
+        "recorded when the decision was made."
     )
 
     def __init__(self, place: Place) -> None:

@@ -24,10 +24,9 @@ class EditScreen(SubmitScreen):
     title_text: ClassVar[str] = " What should the agent do instead?"
     verb: ClassVar[str] = "Save"
     help_text = (
-        "Only a task that failed or expired can be edited. [ Save ] changes what it asks for and\n"
-        "starts nothing: {requeue} on its page requeues it. "
-        "Its key stands for what was first submitted.\n"
-        "{clear} leaves; what was typed is kept."
+        "Only a task that failed or expired can be edited. [ Save ] changes the task and starts\n"
+        "nothing: {requeue} on its page requeues it. Its key still refers to the original.\n"
+        "{clear} leaves and keeps the text."
     )
 
     def crumb(self) -> str:

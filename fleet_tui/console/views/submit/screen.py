@@ -53,12 +53,12 @@ _PRIORITIES = tuple((priority.name, priority.word) for priority in Priority)
 _CLASSES = (
     ("once", "never runs twice"),
     ("idempotent", "may run again"),
-    ("resumable", "goes on where it was"),
+    ("resumable", "resumes from its checkpoint"),
 )
 
 _HINTS = (
     ("pane.next", "next field", 90),
-    ("pane.previous", "field before", 80),
+    ("pane.previous", "previous field", 80),
     ("help", "help", 100),
     ("clear", "back, keeps the text", 95),
 )

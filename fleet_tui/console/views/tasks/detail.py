@@ -61,7 +61,7 @@ def task_sections(
     if may_be_judged(task):
         asked = task.phase is TaskPhase.NEEDS_OPERATOR
         needed = "Your verdict is needed" if pen.can_act else "A verdict was needed"
-        title = needed if asked else "Nobody knows what became of it"
+        title = needed if asked else "Outcome unknown"
         rows = tuple(evidence(task, pen, now_ms))
         if pen.can_act:
             choice = line(
@@ -100,11 +100,11 @@ def _operators(task: Task, pen: Pen, now_ms: int) -> Iterator[DetailLine]:
         release = (Cell(pen.keyed("{release}"), Tone.KEY), " releases") if pen.can_act else ()
         yield line(Cell(held_words(task.hold), Tone.WARN), since, *release)
     if task.expedited_at_ms is not None:
-        yield line(Cell(pen.clock(task.expedited_at_ms), Tone.DIM), " placed before all others")
+        yield line(Cell(pen.clock(task.expedited_at_ms), Tone.DIM), " expedited")
     if task.asked is not None:
-        yield paragraph("Changed since it was submitted; its key stands for what was submitted.")
+        yield paragraph("Edited since it was submitted; its key still refers to the original.")
     if task.dropped_by is not None:
-        yield paragraph(f"Dropped by {name(task.dropped_by)}: nothing more is needed.", Tone.DIM)
+        yield paragraph(f"Dropped by {name(task.dropped_by)}: dismissed.", Tone.DIM)
     is_dead = task.phase.has_failed and task.dropped_by is None
     if is_dead and pen.can_act:
         requeue, edit, drop = (
@@ -113,7 +113,7 @@ def _operators(task: Task, pen: Pen, now_ms: int) -> Iterator[DetailLine]:
         yield line(requeue, " requeues it, ", edit, " edits, ", drop, " drops it")
     if task.checkpoint is not None:
         goes_on = task.spec.task_class is TaskClass.RESUMABLE and not task.phase.is_closed
-        then = ": the next run goes on from there" if goes_on else ""
+        then = ": the next run resumes from there" if goes_on else ""
         yield line(Cell("checkpoint ", Tone.DIM), f"{checkpoint_words(task.checkpoint)}{then}")
 
 
@@ -136,7 +136,7 @@ def head_line(task: Task, fleet: FleetSpec, pen: Pen, now_ms: int) -> DetailLine
         paid = words.cost(task.cost_microusd, is_unknown=task.has_unknown_cost)
         cells.append(Cell(f"   {paid}"))
     if task.cancel_requested_by:
-        cells.append(Cell(f"   cancel asked by {name(task.cancel_requested_by)}", Tone.BUSY))
+        cells.append(Cell(f"   cancel requested by {name(task.cancel_requested_by)}", Tone.BUSY))
     return line(*cells)
 
 
@@ -245,7 +245,7 @@ def answer_sections(task: Task) -> list[Section]:
     size = words.size(answer.size_bytes or len(answer.text.raw))
     title = f"Answer - attempt {attempt.number}, {size}"
     if attempt.late and attempt.phase is AttemptPhase.GIVEN_UP:
-        title += ", came too late to count"
+        title += ", too late, not counted"
     lines = _remote_lines(answer.text, MAX_ANSWER_LINES)
     if answer.lost:
         lines = (paragraph(f"{short(answer.loss)}.".capitalize(), Tone.WARN),)

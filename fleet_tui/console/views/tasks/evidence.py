@@ -35,7 +35,7 @@ _TIME_COLUMN = 10
 
 def evidence(task: Task, pen: Pen, now_ms: int) -> list[DetailLine]:
     """Why it needs a person, then what was last known of each attempt."""
-    lines = [paragraph(short(task.reason or "nobody knows whether it ran"), Tone.WARN)]
+    lines = [paragraph(short(task.reason or "whether it ran is unknown"), Tone.WARN)]
     for attempt in list(reversed(task.attempts))[:MAX_ATTEMPTS]:
         lines.append(_head(attempt, pen))
         lines.extend(_known(attempt, pen, now_ms))
@@ -66,7 +66,7 @@ def _known(attempt: Attempt, pen: Pen, now_ms: int) -> Iterator[DetailLine]:
         said = f": {short(each.said)}" if each.said else ""
         yield at(each.at_ms, f"{each.text}{said}", Tone.WARN if each.is_news else Tone.PLAIN)
     if attempt.late and attempt.answer.text:
-        text = "its answer came too late to count; it is shown under Answer"
+        text = "its answer came too late and was not counted; it is shown under Answer"
         yield at(None, text, Tone.ACCENT)
 
 

@@ -25,7 +25,7 @@ def reasons(task: Task, notes: Sequence[str] = ()) -> list[str]:
     """Each in a few words; none when there is nothing to say. ``notes`` are what is odd about its
     open run."""
     if task.cancel_requested_by and not task.phase.is_closed:
-        return [*notes, f"cancel asked by {task.cancel_requested_by}"]
+        return [*notes, f"cancel requested by {task.cancel_requested_by}"]
     if task.phase is TaskPhase.WAITING:
         return list(_waits(task))
     if task.reason:

@@ -46,9 +46,9 @@ class TasksPane(TablePane[TaskRow]):
     noun = ("task", "tasks")
     empty_text = "No tasks yet. {submit} submits one."
     help_text = (
-        "Tasks that need somebody come first, then running, waiting and ended ones.\n"
-        "TIME is how long a task waits or runs; of an ended one, how long it took.\n"
-        "Filter: state:held prio:P0 agent:agent-03 client:acme wait>1m cost>$1 label.team:ops"
+        "Tasks that need an operator come first, then running, waiting and ended tasks.\nTIME is "
+        "how long a task waits or runs; of an ended one, how long it took.\nFilter: state:held "
+        "prio:P0 agent:agent-03 client:acme wait>1m cost>$1 label.team:ops"
     )
     columns = (
         Column("number", "TASK", 8, priority=200),

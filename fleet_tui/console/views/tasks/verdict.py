@@ -190,7 +190,7 @@ class VerdictCard(ModalScreen[Judgement | None]):
             yield self._evidence
             yield OneLine()
             yield VerdictOptions()
-            yield FieldLine("reason", "reason", hint="how you know; recorded with your name")
+            yield FieldLine("reason", "reason", hint="the reason; recorded with your name")
             yield Wrapped((Cell(" space chooses, enter records it, esc leaves", Tone.DIM),))
 
     def on_mount(self) -> None:
@@ -207,7 +207,7 @@ class VerdictCard(ModalScreen[Judgement | None]):
         options, field = self.query_one(VerdictOptions), self.query_one(FieldLine)
         reason = field.text.strip()
         if options.chosen is None:
-            field.show_problem("choose one of the three verdicts first")
+            field.show_problem("choose a verdict first")
             options.focus()
         elif not reason:
             field.show_problem("a verdict needs a reason")
