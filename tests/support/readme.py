@@ -10,6 +10,7 @@ from pathlib import Path
 from fleet_tui.cli.main import NOUNS, summary
 from fleet_tui.console.actions.registry import keys_table_markdown
 from tests.support.console import at_rest, console, running, until
+from tests.support.demo_scene import demo_feed
 from tests.support.promises import promises_markdown
 from tests.support.release_rows import releases_markdown
 
@@ -43,8 +44,8 @@ def with_generated(text: str) -> str:
 
 
 async def picture() -> str:
-    """The overview as an SVG: the same fleet and clock every time."""
-    app = console()
+    """The overview of the demo's fleet as an SVG: the same moment every time."""
+    app = console(demo_feed())
     async with running(app, SIZE) as pilot:
         await until(pilot, lambda: at_rest(app))
         return app.export_screenshot(title="fleet-tui")
