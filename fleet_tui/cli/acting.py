@@ -295,8 +295,6 @@ def _names_meant(names: Sequence[str]) -> Callable[[FleetState, Any], Meant]:
 
 # --- the command ---
 
-_ARGUMENTS = frozenset({Option.PRIORITY, Option.TEXT})
-
 Options = list[Callable[[Callable[..., Any]], Callable[..., Any]]]
 
 
@@ -375,8 +373,8 @@ def command_of(verb: Verb) -> click.Command:
 
     command.__doc__ = f"{verb.summary}\n\n{verb.help} {_EXIT_CODES[verb.noun]}"
     # An argument of the verb's own stands before what it is done to.
-    first = [_option(each) for each in verb.options if each in _ARGUMENTS]
-    rest = [_option(each) for each in verb.options if each not in _ARGUMENTS]
+    first = [_option(each) for each in verb.options if each.is_positional]
+    rest = [_option(each) for each in verb.options if not each.is_positional]
     made: Callable[..., Any] = command
     for option in reversed([*first, *_takes(verb), *rest, fleet_option, json_option]):
         made = option(made)

@@ -9,7 +9,7 @@ whoever agrees to the plan should have read.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ledger.commands import Command
@@ -38,6 +38,17 @@ class Option(StrEnum):
     PRIORITY = "priority"
     TEXT = "text"
     """Words of the operator's own."""
+
+    @property
+    def is_positional(self) -> bool:
+        """Whether the shell takes it as an argument, before what the verb is done to."""
+        match self:
+            case Option.PRIORITY | Option.TEXT:
+                return True
+            case Option.REASON | Option.NEEDED_REASON | Option.RATE:
+                return False
+            case _:
+                assert_never(self)
 
 
 class Said(NamedTuple):
