@@ -141,7 +141,7 @@ def screens(rig: Rig) -> dict[str, bytes]:
             (":task t-3\r", "> t-3"),
             (":why t-2\r", "> why t-2"),
             (":agent broken\r", "> broken"),
-            (":alerts\r", "starts nothing until"),
+            (":alerts\r", "starts no new work until"),
         ):
             console.press(line)
             console.wait_for(shows, within_s=60)

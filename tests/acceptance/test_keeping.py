@@ -39,7 +39,7 @@ async def test_a_restored_ledger_finds_open_runs_again_and_sends_none(
     await rig.until(lambda: runs_of(short_dir) == 1, 60, "the first runs")
     backup = short_dir / "backup"
     said = ok(rig, "backup", str(rig.file), "--to", str(backup))
-    assert "every event was checked" in said
+    assert "every event was verified" in said
     rig.submit("two")
     await rig.until(lambda: runs_of(short_dir) == 2, 60, "the second runs")
     refused = rig.cli("restore", str(rig.file), str(backup))

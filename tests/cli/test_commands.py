@@ -72,7 +72,7 @@ def test_json_hides_nothing_and_moves_no_cursor(shop: Shop) -> None:
         (("x", "--pool", "quik"), 6, "Did you mean quick?"),
         (("x", "--agent", "ecko"), 6, "Did you mean echo?"),
         (("x", "--label", "nope"), 2, "not KEY=VALUE"),
-        (("x", "--file", "-"), 2, "give the text once"),
+        (("x", "--file", "-"), 2, "give the text as an argument or with --file"),
         (("x", "--priority", "P9"), 2, "P9"),
     ],
 )

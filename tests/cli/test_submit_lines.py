@@ -224,7 +224,7 @@ def test_no_lines_are_no_tasks(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("text", "--lines"), "give the tasks once"),
+        (("text", "--lines"), "give tasks as TEXT or as lines of a file"),
         (("--lines", "--key", "k"), "--key is for one task"),
         (("text", "--skip-bad"), "--skip-bad is for --lines"),
         (("--lines", "--file", "missing.jsonl"), "No such file"),

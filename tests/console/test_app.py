@@ -382,7 +382,7 @@ async def test_cancel_shows_what_is_lost() -> None:
     async with running(app) as pilot:
         assert app.run_command("cancel t-48170 t-48220") is None
         await until(pilot, lambda: "that work is lost" in text_of(app))
-        assert "taken off the queue" in text_of(app)
+        assert "removed from the queue" in text_of(app)
         card = app.screen
         assert isinstance(card, PlanCard)
         await until(pilot, lambda: card.is_ready)
@@ -396,7 +396,7 @@ async def test_cancel_of_a_task_that_needs_a_verdict_says_what_becomes_of_its_ru
     async with running(app) as pilot:
         assert app.run_command("cancel t-48100") is None
         await until(pilot, lambda: "may run on agent-14: stopped if so" in text_of(app))
-        assert "taken off the queue" not in text_of(app)
+        assert "removed from the queue" not in text_of(app)
 
 
 async def test_a_failed_task_is_run_again() -> None:

@@ -118,7 +118,7 @@ async def test_a_tail_that_is_not_well_says_so() -> None:
 async def test_an_empty_fleet_tells_the_next_key() -> None:
     app = console(quiet_feed(now_ms=NOW_MS))
     wanted = ("no fleet", "No agents yet", "Nothing waits. T submits", "No alerts",
-              "No routing decisions yet", "Nothing was said yet")  # fmt: skip
+              "No routing decisions yet", "No log lines yet")  # fmt: skip
     async with app.run_test(size=(120, 40)) as pilot:
         # Each pane is filled on its own, and the log when its first page is read.
         await until(pilot, lambda: all(words in text_of(app) for words in wanted))

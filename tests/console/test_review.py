@@ -192,4 +192,4 @@ async def test_without_a_shelf_the_view_says_so() -> None:
     app, _ = review_app()
     async with running(app) as pilot:
         await press(pilot, "9")
-        await until(pilot, lambda: "given nowhere to look" in text_of(app))
+        await until(pilot, lambda: "has no directory of sessions" in text_of(app))

@@ -306,7 +306,7 @@ OF_TASKS: list[tuple[e.Event, Sentence]] = [
     ),
     (
         TaskBlamed(task=T7, reason="no agent can do it", agents=(A1, A2)),
-        about_task(Level.WARN, "is to blame, not its agents: no agent can do it"),
+        about_task(Level.WARN, "itself is at fault, not its agents: no agent can do it"),
     ),
     (
         TaskNeedsOperator(task=T7, reason="nobody knows"),
@@ -320,9 +320,9 @@ OF_TASKS: list[tuple[e.Event, Sentence]] = [
     (TaskReleased(task=T7, by="al"), about_task(Level.INFO, "released by al")),
     (
         TaskExpedited(task=T7, by="al", reason="the boss"),
-        about_task(Level.INFO, "goes first, says al: the boss"),
+        about_task(Level.INFO, "expedited by al: the boss"),
     ),
-    (TaskExpedited(task=T7, by="al"), about_task(Level.INFO, "goes first, says al")),
+    (TaskExpedited(task=T7, by="al"), about_task(Level.INFO, "expedited by al")),
     (
         TaskReprioritized(task=T7, priority=Priority.P0, by="al"),
         about_task(Level.INFO, "is P0 now, says al"),

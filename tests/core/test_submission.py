@@ -59,7 +59,7 @@ def test_new_work_gets_the_next_number() -> None:
 
 
 def test_an_id_that_is_in_use_is_not_taken_for_other_work() -> None:
-    said = refused(RefusalCode.ID_TAKEN, "Task id WAITS is in use already.")
+    said = refused(RefusalCode.ID_TAKEN, "Task id WAITS is already in use.")
     assert asked(work("pay"), task=WAITS) == said
 
 

@@ -80,7 +80,7 @@ def test_that_a_task_may_be_done_twice_stays_with_it_and_is_told(verdict: Verdic
     twice = verdict is Verdict.RUN_AGAIN
     assert isinstance(asked, Decided)
     told = [narrate(event, run.story.state) for event in asked.events]
-    assert any(s is not None and "it may be done twice" in s.text for s in told) is twice
+    assert any(s is not None and "it may run twice" in s.text for s in told) is twice
     run.place()
     run.fact(Started())
     run.fact(Finished(ok=True))
