@@ -79,13 +79,14 @@ WAYS_IN = {"payload": "fine", "failure": "broken"}
 
 DRY = "--dry-run"
 COMMANDS: tuple[list[str], ...] = (
-    *(["status"], ["agents"], ["tasks"], ["routes"], ["logs"], ["dead"]),
+    *(["status"], ["agents"], ["tasks"], ["routes"], ["logs"], ["dead"], ["diff", "1h"]),
     *(["why", "t-1"], ["why", "t-2"], ["why", "t-3"], ["doctor"], ["check"], ["verify"]),
     *(["cancel", "t-4", DRY], ["hold", "t-1", DRY], ["release", "t-4", DRY]),
     *(["expedite", "t-4", DRY], ["priority", "P0", "t-4", DRY], ["requeue", "t-2", DRY]),
     *(["requeue", "--all", DRY], ["drop", "t-2", DRY, "--reason", ALL], ["thaw", DRY]),
     *(["cordon", "honest", DRY, "--reason", ALL], ["uncordon", "broken", DRY], ["undo", DRY]),
     *(["probe", "broken", DRY], ["ack", "frozen:engine", DRY], ["freeze", DRY, "--reason", ALL]),
+    ["note", ALL, DRY],
     # Refused: nobody is asked about that task, and nobody confirms the secrets of these texts.
     *(["resolve", "t-1", "ran", ALL], ["submit", ALL], ["edit", "t-2", "--text", ALL]),
 )

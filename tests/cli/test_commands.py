@@ -136,7 +136,7 @@ def test_cancelling_tells_what_could_not_be(shop: Shop) -> None:
     code, out, err = shop.call("cancel", over, going)
     assert code == ExitCode.PARTIAL
     assert out == f"being cancelled: {going}\n"
-    assert f"{over} is succeeded already" in err
+    assert f"{over} is already succeeded" in err
     code, _, err = shop.call("cancel", "t-99999", going)
     assert code == ExitCode.USAGE
     assert "nothing was done" in err
@@ -288,7 +288,7 @@ def test_logs_are_found_by_words_agent_task_level_and_time(shop: Shop) -> None:
     assert shop.call("logs", "--since", "yesterday")[0] == ExitCode.USAGE
     code, _, err = shop.call("logs", "--agent", "nobody")
     assert code == ExitCode.USAGE
-    assert "no agent nobody is known" in err
+    assert "no agent is called nobody" in err
     assert shop.call("logs", "--task", "t-99999")[0] == ExitCode.USAGE
     assert shop.call("logs", "--json", "--follow")[0] == ExitCode.USAGE
     lines = shop.call("logs", "--jsonl", "-n", "3")[1].splitlines()

@@ -100,6 +100,7 @@ def schemas() -> Iterator[str]:
                 yield str(node.args[0].value).partition("/")[0]
 
 
+@pytest.mark.timeout(300)  # some forty commands one after the other, each a process of its own
 def test_every_document_has_the_shape_it_always_had() -> None:
     with opened(FLEET) as shop:
         documents = [*of_work(shop), *of_acts(shop)]

@@ -55,11 +55,14 @@ def failed(shop: Shop, client: str, count: int) -> list[str]:
     return given
 
 
+UNDO = "`fleet-tui undo` undoes it\n"
+
+
 def test_held_tasks_are_released_by_whatever_they_are_called(depot: Shop) -> None:
     first, second = waiting(depot, "holders", 2)
     number, ulid = first.removeprefix("t-"), task(depot, second).id
     code, out, err = depot.call("hold", number, ulid, first, "--reason", "disk is full")
-    assert (code, out, err) == (0, f"held: {first}, {second}\n", "")
+    assert (code, out, err) == (0, f"held: {first} and {second}\n", UNDO)
     hold = task(depot, first).hold
     assert hold is not None
     assert hold.reason == "disk is full"
@@ -376,7 +379,7 @@ def test_what_was_done_last_is_taken_back_and_again(depot: Shop) -> None:
     document = depot.document("undo", "--yes")
     assert document["commands"] == [f"hold {first} and {second}"]
     assert depot.document("release", first)["undo"] == [f"hold {first}"]
-    assert depot.call("hold", first)[2] == "`fleet-tui undo` undoes it\n"
+    assert depot.call("hold", first)[2] == UNDO
     assert depot.document("expedite", depot.give("no way back", *NOBODY))["undo"] == []
     hold = task(depot, second).hold
     assert hold is not None

@@ -49,6 +49,7 @@ INVOCATIONS: dict[str, tuple[str, ...]] = {
     "priority": ("P1", "--all", "--dry-run", "-f", NAME),
     "dead": ("-f", NAME),
     "undo": ("-f", NAME),
+    "note": ("Zoë", "-f", NAME),
     "requeue": ("--all", "--dry-run", "-f", NAME),
     "edit": (TASK, "--text", "Zoë", "--yes", "-f", NAME),
     "drop": ("--all", "--dry-run", "--reason", "Zoë", "-f", NAME),
