@@ -325,7 +325,7 @@ OF_TASKS: list[tuple[e.Event, Sentence]] = [
     (TaskExpedited(task=T7, by="al"), about_task(Level.INFO, "expedited by al")),
     (
         TaskReprioritized(task=T7, priority=Priority.P0, by="al"),
-        about_task(Level.INFO, "is P0 now, says al"),
+        about_task(Level.INFO, "set to P0 by al"),
     ),
     (
         TaskEdited(task=T7, spec=work(), payload_sha256="", by="al"),
@@ -342,11 +342,11 @@ OF_TASKS: list[tuple[e.Event, Sentence]] = [
     ),
     (
         TaskResolved(task=T7, verdict="ran", by="al", reason="seen"),
-        Sentence(level=Level.INFO, text="t-7: al says ran: seen", task=T7),
+        Sentence(level=Level.INFO, text="t-7: verdict ran by al: seen", task=T7),
     ),
     (
         TaskCancelRequested(task=T7, by="al"),
-        Sentence(level=Level.INFO, text="t-7: al cancels it", task=T7),
+        Sentence(level=Level.INFO, text="cancel of t-7 requested by al", task=T7),
     ),
 ]
 

@@ -74,7 +74,7 @@ def test_what_was_seen_before_its_agent_fell_silent_says_nothing_now() -> None:
             failure=FailureKind.GATEWAY_HUNG,
         )
     )
-    assert [note.partition(" for ")[0] for note in said(run)] == ["nothing heard"]
+    assert [note.partition(" for ")[0] for note in said(run)] == ["no sign of life"]
 
 
 def test_a_task_without_an_open_run_has_none() -> None:

@@ -58,7 +58,7 @@ def texts() -> Iterator[str]:
 
 
 def is_sentence(text: str) -> bool:
-    return len(text.split()) >= 3 and text[0].islower() and not text.endswith(".")
+    return len(text.split()) >= 2 and text[0].islower() and not text.endswith(".")
 
 
 def test_every_code_has_words_and_none_has_a_code_in_them() -> None:
