@@ -437,7 +437,7 @@ async def test_what_goes_while_it_is_looked_at_is_told_once_and_stays_on_screen(
         task = next(iter(before.state.tasks())).id
         GONE[how](directory, ledger)
         await feed.seek(feed.start_ms)
-        with pytest.raises(JournalError, match=r"deleted, moved or replaced|cannot be read"):
+        with pytest.raises(JournalError, match=r"deleted, moved or replaced|can no longer be read"):
             await feed.changed()
         feed.play()
         assert not feed.playing
