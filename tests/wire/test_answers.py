@@ -131,7 +131,7 @@ LIES: dict[str, tuple[bytes, str]] = {
     "a status with zeros": (done("000"), "no meaning"),
     "no blob": (f"state done 0 5 3 {SHA}\n".encode(), "the outcome of the output"),
     "a blob that is lost": (done() + b"output lost\n", "the outcome of the output"),
-    "a blob that was never counted": (b"state done 0 5 - -\nblob out 3\nabc\n", "what became"),
+    "a blob that was never counted": (b"state done 0 5 - -\nblob out 3\nabc\n", "outcome"),
     "a signal that does not exist": (done("255") + b"ended signal\n", "no such signal"),
     "a signal of success": (done("0") + b"ended signal\n", "no such signal"),
     "a way to end nobody knows": (done("1") + b"ended well\n", "no meaning"),
