@@ -14,10 +14,12 @@ from fleet_tui.console.views.diff.span import Span
 from fleet_tui.core.agents.model import AgentState, Health
 from fleet_tui.core.alerting.model import Alert, Severity
 from fleet_tui.core.diff import Moments
+from fleet_tui.core.fleet import CommandAgent
 from fleet_tui.core.ids import AgentName, AlertId
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
 from tests.support.console import console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed
+from tests.support.fleets import agent, fleet
 from tests.support.scene import NOW_MS, agent_name, seeded_state
 
 MINUTE_MS = 60_000
@@ -54,6 +56,17 @@ def test_a_change_is_a_row_whose_agent_can_be_opened() -> None:
 def test_nothing_changed() -> None:
     (section,) = diff_sections(moments(EMPTY_STATE, EMPTY_STATE), Pen())
     assert plain([section])[1].strip() == "Nothing changed between the two."
+
+
+def test_a_secret_of_the_fleet_file_is_not_shown() -> None:
+    token = "glpat-" + "Ab3dEf6hIj9lMn2pQr5t"
+    states = [
+        replace(EMPTY_STATE, fleet=fleet(replace(agent("a1"), kind=CommandAgent(command=(word,)))))
+        for word in ("cat", token)
+    ]
+    shown = "\n".join(plain(diff_sections(moments(*states), Pen())))
+    assert "agents.a1.kind.command" in shown
+    assert token not in shown
 
 
 def test_what_changed_alike_is_one_row() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import groupby
 
+from fleet_tui.base.redact import redact
 from fleet_tui.console.actions.selection import listed
 from fleet_tui.console.text.cells import Cell, Tone
 from fleet_tui.console.text.document import (
@@ -78,7 +79,7 @@ def _row(alike: Sequence[Change], pen: Pen) -> list[Cell | str]:
 
 
 def _value(value: str | None) -> str:
-    return words.MISSING if value is None else short(value)
+    return words.MISSING if value is None else short(redact(value))
 
 
 def _target(alike: Sequence[Change]) -> Target | None:
