@@ -229,6 +229,16 @@ def test_the_definition_reads_like_the_fleet_file_and_hides_values_of_the_enviro
     assert 'capabilities:\n  - "gpu"\n  - "text"' in text
 
 
+def test_a_secret_in_a_command_is_not_shown() -> None:
+    token = "glpat-" + "Ab3dEf6hIj9lMn2pQr5t"
+    spec = msgspec.structs.replace(
+        STATE.fleet.agents[LOST], kind=CommandAgent(command=("run", token))
+    )
+    text = "\n".join(definition_lines(spec, STATE.fleet))
+    assert '- "run"' in text
+    assert token not in text
+
+
 @pytest.mark.parametrize("payload", payloads.ALL)
 def test_a_definition_may_hold_any_text(payload: str) -> None:
     spec = msgspec.structs.replace(STATE.fleet.agents[LOST], region=payload)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from fleet_tui.base.redact import redact
 from fleet_tui.console.text.cells import Cell, Tone
 from fleet_tui.console.text.document import (
     DetailLine,
@@ -358,7 +359,7 @@ def definition_lines(spec: AgentSpec, fleet: FleetSpec) -> tuple[str, ...]:
     body: object = msgspec.to_builtins(spec, order="deterministic")
     made = [f"# from {fleet.source or 'the fleet file'}, defaults of pool and fleet applied"]
     made.extend(_yaml(body, 0))
-    return tuple(shown for text in made for shown in safe_text(text))
+    return tuple(shown for text in made for shown in safe_text(redact(text)))
 
 
 _HIDDEN_VALUES = frozenset({"env"})
