@@ -247,7 +247,7 @@ def _declared(value: object, path: _Path = ()) -> Iterator[tuple[_Path, str]]:
                     yield from _declared(inner, (*path, str(place)))
             elif value:
                 yield path, ", ".join(map(str, value))
-        case None | "":
+        case None:
             pass
         case _:  # one value: text, a number, a member of an enum
             yield path, str(value)
@@ -255,7 +255,7 @@ def _declared(value: object, path: _Path = ()) -> Iterator[tuple[_Path, str]]:
 
 def _is_of_one_only(path: _Path, was: Mapping[_Path, str], now: Mapping[_Path, str]) -> bool:
     """Whether it is a field of a thing that only one of the two has: the thing itself is told."""
-    things = (path[:end] for end in range(1, len(path)))
+    things = (path[:end] for end in range(len(path)))
     return any((thing in was) is not (thing in now) for thing in things)
 
 

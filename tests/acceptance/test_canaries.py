@@ -142,7 +142,7 @@ def screens(rig: Rig) -> dict[str, bytes]:
             (":task t-3\r", "> t-3"),
             (":why t-2\r", "> why t-2"),
             (":agent broken\r", "> broken"),
-            (":alerts\r", "starts no new work until"),
+            (":alerts\r", "starts no new work"),
         ):
             console.press(line)
             console.wait_for(shows, within_s=60)

@@ -117,7 +117,7 @@ async def test_a_tail_that_is_not_well_says_so() -> None:
 
 async def test_an_empty_fleet_tells_the_next_key() -> None:
     app = console(quiet_feed(now_ms=NOW_MS))
-    wanted = ("no fleet", "No agents yet", "Nothing waits. T submits", "No alerts",
+    wanted = ("no fleet", "No agents yet", "The queue is empty. T submits", "No open alerts",
               "No routing decisions yet", "No log lines yet")  # fmt: skip
     async with app.run_test(size=(120, 40)) as pilot:
         # Each pane is filled on its own, and the log when its first page is read.

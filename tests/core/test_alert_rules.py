@@ -3,7 +3,8 @@
 import pytest
 
 from fleet_tui.core.agents.model import Health
-from fleet_tui.core.alerting.rules import AlertRule, alert_id, rule_of, rule_of_health
+from fleet_tui.core.alerting.model import Alert, Severity
+from fleet_tui.core.alerting.rules import AlertRule, agent_of, alert_id, rule_of, rule_of_health
 from fleet_tui.core.ids import AlertId
 
 
@@ -28,3 +29,13 @@ def test_a_rule_about_an_agent_says_the_word_for_its_health() -> None:
     about_agents = {rule for rule in AlertRule if rule.of_agent is not None}
     assert about_agents == {*told, AlertRule.AGENT_FAILING}
     assert AlertRule.AGENT_FAILING.of_agent == "failing"
+
+
+def test_an_alert_is_about_an_agent_where_its_rule_is() -> None:
+    def about(id_: AlertId) -> str | None:
+        alert = Alert(id=id_, severity=Severity.WARN, subject="queue", text="old", raised_at_ms=1)
+        return agent_of(alert)
+
+    assert about(alert_id(AlertRule.AGENT_DOWN, "queue")) == "queue"
+    assert about(alert_id(AlertRule.ENGINE_HOLD, "queue")) is None
+    assert about(AlertId("of-another-release:queue")) == "queue"

@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from fleet_tui.core.alerting.alerts import DEAD_LETTER_GROWTH, DEAD_LETTER_WINDOW_MS, conditions
-from fleet_tui.core.fleet import Deadlines, Priority
+from fleet_tui.core.fleet import Deadlines, Priority, TaskClass
 from fleet_tui.core.ids import TaskId
 from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.decide import decide
@@ -17,6 +17,7 @@ from fleet_tui.core.tasks.events import TaskDropped, TaskEdited, TaskEnded, Task
 from fleet_tui.core.tasks.model import Task, TaskPhase
 from fleet_tui.core.tasks.store import MAX_CLOSED_TASKS, MAX_DEAD_LETTERS
 from fleet_tui.core.tasks.submission import payload_sha256
+from fleet_tui.core.text.untrusted import NOTHING_SAID
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
 from tests.support.task import LOST, PATIENCE_MS, Run
@@ -257,6 +258,7 @@ def test_an_edit_of_what_somebody_else_has_edited_since_is_refused_with_the_diff
     refused = letters.refusal(mine)
     assert refused.code is RefusalCode.PLAN_CHANGED
     assert refused.text == "t-1 was edited since it was shown: text, priority."
+    assert refused.hint == "Nothing was done. Look at what it asks for now."
     assert letters.task(task).spec == theirs
     letters.ask(dead_letters.edit_of(letters.task(task), work("mine")))
     assert letters.task(task).spec == work("mine")
@@ -290,3 +292,13 @@ def test_a_task_of_which_nobody_knows_whether_it_ran_wants_a_verdict_first() -> 
     assert isinstance(refused, Refused)
     assert (refused.code, refused.text) == ("verdict-needed", "Whether t-1 ran is unknown.")
     assert refused.hint
+
+
+def test_an_edit_carries_what_was_seen_without_its_text_and_names_fields_in_words() -> None:
+    letters = Letters()
+    task = letters.dead("exit-1")
+    mine = dead_letters.edit_of(letters.task(task), work("mine"))
+    assert mine.seen == replace(letters.task(task).spec, payload=NOTHING_SAID)
+    theirs = work("x", task_class=TaskClass.RESUMABLE)
+    letters.ask(dead_letters.edit_of(letters.task(task), theirs))
+    assert "task class" in letters.refusal(mine).text

@@ -264,7 +264,9 @@ def test_values_of_variables_are_not_told_and_their_change_is() -> None:
     assert told(with_env(A="one", B="same"), with_env(A="two", B="same")) == [
         ("agents.a1.kind.env.A", "", HIDDEN, HIDDEN)
     ]
-    assert told(with_env(), with_env(A="one")) == [("agents.a1.kind.env.A", "", None, HIDDEN)]
+    for value in ("one", ""):
+        new = told(with_env(), with_env(A=value))
+        assert new == [("agents.a1.kind.env.A", "", None, HIDDEN)]
 
 
 def test_rules_of_residency_are_told_by_their_place() -> None:
@@ -386,3 +388,10 @@ def test_both_ways_tell_the_same_fields(was: Health, now: Health, a: int, b: int
     assert {(c.name, c.field) for c in there if c.about is About.AGENT} == {
         (c.name, c.field) for c in back if c.about is About.AGENT
     }
+
+
+def test_each_sort_of_change_has_a_heading_and_some_name_an_agent() -> None:
+    assert [about.heading for about in About] == [
+        "Alerts", "Agents", "Fleet file", "Engine", "Work", "Runs ended, by agent",
+    ]  # fmt: skip
+    assert {about for about in About if about.names_agent} == {About.AGENT, About.ROUTING}

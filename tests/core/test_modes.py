@@ -36,3 +36,15 @@ def test_a_trouble_has_a_way_out_of_its_own() -> None:
     full = ModeNow(mode=EngineMode.READ_ONLY, trouble=Trouble.DISK_FULL)
     assert full.way_out == TROUBLES[Trouble.DISK_FULL].way_out
     assert ModeNow(mode=EngineMode.HOLD).way_out == EngineMode.HOLD.way_out
+
+
+def test_room_is_kept_back_for_a_full_disk_and_only_some_troubles_can_be_damage() -> None:
+    assert {t for t, row in TROUBLES.items() if row.lacks_room} == {
+        Trouble.DISK_FULL,
+        Trouble.QUOTA_USED_UP,
+    }
+    assert {t for t, row in TROUBLES.items() if row.may_be_damage} == {
+        Trouble.DISK_ERROR,
+        Trouble.DAMAGED,
+        Trouble.UNCLEAR,
+    }

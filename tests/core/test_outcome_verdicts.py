@@ -13,6 +13,7 @@ from fleet_tui.core.agents.outcomes import (
     STRIKE_WINDOW_MS,
     blame_for,
     blamed_task,
+    keeps_from_starting,
     reconcile_trials,
     verdict_on_agents,
 )
@@ -29,7 +30,7 @@ from fleet_tui.core.tasks.events import (
     AttemptStopped,
     TaskBlamed,
 )
-from fleet_tui.core.tasks.evidence import Blame, Checkpoint, Finished, NotStarted
+from fleet_tui.core.tasks.evidence import Blame, Checkpoint, Finished, LostReason, NotStarted
 from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Task
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import agent, fleet, work
@@ -479,3 +480,13 @@ def test_of_several_trials_those_that_go_on_for_long_enough_are_trusted() -> Non
     assert reconcile_trials(state, NOW_MS) == [
         AgentTrusted(agent=AgentName("long"), reason="a task runs on it for 1m30s")
     ]
+
+
+def test_only_what_no_probe_tells_is_held_against_an_agent_that_did_not_start_a_run() -> None:
+    held = {code for code in (*FailureKind, *LostReason) if keeps_from_starting(code)}
+    assert held == {
+        FailureKind.BAD_ANSWER,
+        FailureKind.DISK_FULL,
+        FailureKind.CANNOT_WORK,
+        LostReason.BAD_ANSWER,
+    }

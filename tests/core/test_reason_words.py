@@ -129,3 +129,21 @@ def test_no_event_of_a_run_is_told_with_a_code(task_class: TaskClass) -> None:
         assert len(shown) > 2, word
         for text in shown:
             assert not any(code in text for code in CODES), text
+
+
+def test_whose_doing_it_is_that_a_run_did_not_start_and_who_noticed() -> None:
+    of_nobody = {code for code in NotStartedCode if not code.is_of_agent}
+    assert of_nobody == {
+        NotStartedCode.REFUSED,
+        NotStartedCode.FENCED,
+        NotStartedCode.CANCELLED_FIRST,
+        NotStartedCode.STALE_EPOCH,
+        NotStartedCode.ENGINE_REPLACED,
+    }
+    assert {code for code in NotStartedCode if code.is_noticed_here} == {
+        NotStartedCode.FENCED,
+        NotStartedCode.STALE_EPOCH,
+        NotStartedCode.ENGINE_REPLACED,
+        NotStartedCode.PAYLOAD_TOO_LARGE,
+        NotStartedCode.PAYLOAD_NOT_TEXT,
+    }

@@ -333,3 +333,9 @@ def test_agents_of_one_gateway_share_its_lane() -> None:
     pending = next(t.pending for t in told.state.open_tasks.values() if not t.attempts)
     assert pending is not None
     assert pending.code is PendingCode.CAPACITY
+
+
+def test_the_fleet_file_alone_answers_these_rules() -> None:
+    assert {rule for rule in Rule if rule.is_of_file} == {
+        Rule.PIN, Rule.POOL, Rule.CAPABILITY, Rule.RESIDENCY, Rule.ISOLATION,
+    }  # fmt: skip

@@ -26,7 +26,7 @@ from fleet_tui.core.tasks.evidence import (
     Stopped,
 )
 from fleet_tui.core.tasks.model import AttemptPhase, TaskPhase
-from fleet_tui.core.tasks.verdicts import awaits_verdict, in_doubt
+from fleet_tui.core.tasks.verdicts import awaits_verdict, in_doubt, verdict_on
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.task import LOST, PATIENCE_MS, Run
 
@@ -86,6 +86,13 @@ def test_that_a_task_may_be_done_twice_stays_with_it_and_is_told(verdict: Verdic
     run.fact(Finished(ok=True))
     assert run.task.phase is TaskPhase.SUCCEEDED
     assert run.task.duplicate_possible is twice
+
+
+def test_a_verdict_is_on_the_run_that_was_seen() -> None:
+    run = given_up(Run())
+    asked = verdict_on(run.task, Verdict.RAN, "looked")
+    assert asked == Resolve(task=run.id, run=run.run, verdict=Verdict.RAN, reason="looked")
+    assert isinstance(ask(run, asked), Decided)
 
 
 def test_a_verdict_that_names_no_run_is_not_one_on_whatever_there_is() -> None:

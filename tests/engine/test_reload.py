@@ -101,13 +101,13 @@ async def test_an_unsound_file_changes_nothing_and_is_told_once(short_dir: Path)
     async with following(short_dir, "one") as fleet:
         before = await fleet.until(up(ONE))
         write(fleet.file, "one", "two", more="pools: [broken\n")
-        (line,) = await fleet.until_said("was not taken", 1)
+        (line,) = await fleet.until_said("was rejected", 1)
         assert f"{fleet.file.name}:" in line.text.raw
         assert line.source is None
         # A sound file afterwards proves that looking went on and said nothing more.
         write(fleet.file, "two")
         state = await fleet.until(up(TWO))
-        assert len(fleet.said("was not taken")) == 1
+        assert len(fleet.said("was rejected")) == 1
         assert state.fleet.digest != before.fleet.digest
 
 
@@ -117,7 +117,7 @@ async def test_every_new_unsound_version_is_told_also_one_made_during_the_start(
     async with following(short_dir, "one") as fleet:
         for times in (1, 2):
             write(fleet.file, "one", more="nonsense: true\n" * times)
-            await fleet.until_said("was not taken", times)
+            await fleet.until_said("was rejected", times)
         assert set(fleet.running.engine.state.fleet.agents) == {ONE}
 
 
@@ -138,7 +138,7 @@ async def test_a_file_that_goes_away_and_comes_back_is_followed_again(
         await fleet.until(lambda _: seen[-3:] == [None] * 3)
         write(fleet.file, "one", "two")
         await fleet.until(up(TWO))
-        assert fleet.said("was not taken") == []
+        assert fleet.said("was rejected") == []
 
 
 async def test_a_file_that_is_written_again_as_it_was_loads_nothing(

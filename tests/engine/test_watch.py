@@ -90,7 +90,7 @@ async def test_a_lost_socket_and_files_are_told_and_forgotten_after_a_while(
     assert Trouble.FILES_REPLACED in await watched.look(REMADE_KEPT_S - 1)
     assert await watched.look(2.0) == {}
     watched.door.refuses = OSError(13, "Permission denied")
-    assert "cannot be made" in (await watched.look())[Trouble.FILES_REPLACED]
+    assert "cannot be recreated" in (await watched.look())[Trouble.FILES_REPLACED]
     watched.door.refuses = None
     assert await watched.look() == {}
 

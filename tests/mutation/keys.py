@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tests.mutation.digest import Name
+
 NEVER = re.compile(r"(case _: / )?assert_never\([\w.]+\)")
 
 
@@ -25,6 +27,11 @@ class Key:
     before: str
     after: str
     nth: int = 1
+
+    @property
+    def name(self) -> Name:
+        """Of the function that it changes."""
+        return Name(self.module, self.function)
 
     def __str__(self) -> str:
         again = f" (#{self.nth})" if self.nth > 1 else ""

@@ -1,6 +1,5 @@
 """The mutants that mutmut makes of a module."""
 
-import hashlib
 import textwrap
 from collections import Counter
 from collections.abc import Iterator
@@ -25,8 +24,6 @@ class Mutant:
     key: Key
     name: str
     """mutmut's: ``fleet_tui.core.tasks.retry.x_wait_ms__mutmut_3``."""
-    digest: str
-    """Of the function as it is and of the change: a verdict holds as long as this does."""
     is_left_out: bool
     """Whether it is not played: only prose for people changes, see ``is_prose``, or only what
     cannot be reached, see ``is_unreachable``."""
@@ -88,7 +85,6 @@ def _mutants(module: str, texts: dict[str, str], full: dict[str, str]) -> Iterat
         yield Mutant(
             key=key,
             name=whole,
-            digest=hashlib.sha256(f"{original}\0{mutated}".encode()).hexdigest()[:16],
             is_left_out=is_unreachable(before) or is_wording(original, mutated),
         )
 

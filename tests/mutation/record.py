@@ -1,22 +1,22 @@
-"""What is kept: verdicts between runs, explanations of survivors, the score."""
+"""What is kept: the score of each function, and explanations of survivors."""
 
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from pathlib import Path
+from importlib.metadata import version
 
 import msgspec
 
+from tests.mutation.digest import Name
 from tests.support.surroundings import CHECKOUT
 
 HERE = CHECKOUT / "tests" / "mutation"
-SCORE = HERE / "score.json"
+SCORE = HERE / "score.tsv"
 EXPLAINED = HERE / "explained.toml"
-STORE = CHECKOUT / ".mutation"
-"""Between runs, and not in git: verdicts and the type checker's cache."""
-
-SCHEMA = "fleet-tui.mutation/1"
+PAGE = CHECKOUT / "CONTRIBUTING.md"
+TYPES = CHECKOUT / ".mutation"
+"""The type checker's cache between runs, and not in git."""
 
 
 class Outcome(StrEnum):
@@ -45,37 +45,28 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     nth: int = 1
     why: str
 
+    @property
+    def name(self) -> Name:
+        """Of its function."""
+        return Name(self.module, self.function)
 
-class ModuleScore(msgspec.Struct, frozen=True, kw_only=True):
-    """Of one module. ``mutants`` is the sum of the four that follow it."""
 
-    date: str
-    """When it was played: ``2026-11-29``."""
+class FunctionScore(msgspec.Struct, frozen=True):
+    """Of a function of which every mutant was caught, or has an explanation."""
+
     digest: str
-    """Of the code that was played, as :func:`digest_of` tells it."""
-    mutants: int
+    """Of the code that was played, as :func:`digests` tells it."""
     killed: int
     refused: int
     explained: int
-    unexplained: int
     left_out: int
     """Further mutants that are not played: of prose, and of what cannot be reached."""
 
 
-class Score(msgspec.Struct, frozen=True, kw_only=True):
-    """``score.json``: each module as it was when all of its mutants had been played."""
+COUNTED = ("killed", "refused", "explained", "left_out")
+HEAD = "\t".join(("module", "function", *FunctionScore.__struct_fields__))
 
-    schema: str = SCHEMA
-    python: str
-    mutmut: str
-    modules: dict[str, ModuleScore]
-
-
-class Verdict(msgspec.Struct, frozen=True):
-    """Of one mutant, for as long as its function is what it was."""
-
-    digest: str
-    outcome: Outcome
+Score = Mapping[Name, FunctionScore]
 
 
 def explanations() -> list[Explanation]:
@@ -84,61 +75,59 @@ def explanations() -> list[Explanation]:
     return msgspec.convert(document.get("mutant", []), list[Explanation])
 
 
-def score() -> Score:
+def score() -> dict[Name, FunctionScore]:
     """The recorded one."""
-    return msgspec.json.decode(SCORE.read_bytes(), type=Score)
+    _, head, *lines = SCORE.read_text(encoding="utf-8").splitlines()
+    assert head == HEAD
+    rows = [line.split("\t") for line in lines]
+    fields = FunctionScore.__struct_fields__
+    return {
+        Name(module, function): msgspec.convert(
+            dict(zip(fields, values, strict=True)), FunctionScore, strict=False
+        )
+        for module, function, *values in rows
+    }
 
 
-def write_score(score: Score) -> None:
-    """Record it."""
-    SCORE.write_bytes(msgspec.json.format(msgspec.json.encode(score)) + b"\n")
+def made_by() -> str:
+    """The version of mutmut that made the recorded mutants."""
+    return SCORE.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# mutmut ")
 
 
-def known(file: Path) -> dict[str, Verdict]:
-    """Verdicts of earlier runs."""
-    return msgspec.json.decode(file.read_bytes(), type=dict[str, Verdict]) if file.exists() else {}
+def record(played: Score) -> None:
+    """Keep a score, here and in the sentence of CONTRIBUTING. A run that is killed meanwhile leaves
+    the old one."""
+    before = sentence(score()) if SCORE.exists() else ""
+    rows = [
+        "\t".join((*name, *map(str, msgspec.structs.astuple(of))))
+        for name, of in sorted(played.items())
+    ]
+    new = SCORE.with_suffix(".new")
+    lines = [f"# mutmut {version('mutmut')}", HEAD, *rows]
+    new.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    new.replace(SCORE)
+    page = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(page.replace(before, sentence(played)) if before else page, encoding="utf-8")
 
 
-def remember(file: Path, verdicts: Mapping[str, Verdict]) -> None:
-    """Keep them for the next run; a run that is killed meanwhile leaves the old file."""
-    file.parent.mkdir(exist_ok=True)
-    new = file.with_suffix(".new")
-    new.write_bytes(msgspec.json.encode(verdicts))
-    new.replace(file)
-
-
-def module_score(
-    date: str, digest: str, outcomes: Iterable[Outcome], explained: int, left_out: int
-) -> ModuleScore:
-    """Count. ``explained`` of the survivors have an explanation."""
+def function_score(digest: str, outcomes: Iterable[Outcome], left_out: int) -> FunctionScore:
+    """Count. All survivors have an explanation."""
     counts = Counter(outcomes)
-    survivors = counts[Outcome.SURVIVED] + counts[Outcome.UNTESTED]
-    return ModuleScore(
-        date=date,
+    return FunctionScore(
         digest=digest,
-        mutants=counts.total(),
         killed=counts[Outcome.KILLED],
         refused=counts[Outcome.REFUSED],
-        explained=explained,
-        unexplained=survivors - explained,
+        explained=counts[Outcome.SURVIVED] + counts[Outcome.UNTESTED],
         left_out=left_out,
     )
 
 
-COUNTED = ("mutants", "killed", "refused", "explained", "unexplained", "left_out")
-
-
-def table(score: Score) -> str:
-    """The score as CONTRIBUTING shows it."""
-    rows = [
-        "| `fleet_tui/core` | mutants | killed | refused | explained | left | not played | date |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    sums: Counter[str] = Counter()
-    for name, module in sorted(score.modules.items()):
-        counts = {field: int(getattr(module, field)) for field in COUNTED}
-        sums.update(counts)
-        figures = " | ".join(f"{count:,}" for count in counts.values())
-        rows.append(f"| `{name}` | {figures} | {module.date} |")
-    rows.append(f"| all | {' | '.join(f'{sums[field]:,}' for field in COUNTED)} | |")
-    return "\n".join(rows)
+def sentence(score: Score) -> str:
+    """The score as CONTRIBUTING tells it."""
+    sums = {field: sum(getattr(of, field) for of in score.values()) for field in COUNTED}
+    played = sums["killed"] + sums["refused"] + sums["explained"]
+    return (
+        f"{played:,} mutants of {len(score):,} functions: {sums['killed']:,} killed by a test, "
+        f"{sums['refused']:,} refused by mypy, {sums['explained']:,} explained; "
+        f"{sums['left_out']:,} more not played"
+    )

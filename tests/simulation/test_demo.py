@@ -162,7 +162,7 @@ def test_what_cannot_be_kept_is_said_before_anything_is_played(
     code, said = refused("-o", str(tmp_path / "no" / "x.fleetrec"))
     assert (code, "there is no directory" in said) == (ExitCode.FAILED, True)
     code, said = refused("--speed", "nan")
-    assert (code, "no number" in said) == (ExitCode.USAGE, True)
+    assert (code, "not a number" in said) == (ExitCode.USAGE, True)
     assert there.read_text() == "mine"
 
 

@@ -109,13 +109,13 @@ def _is_fault(failure: str, *, at_once: bool) -> bool:
             return False
 
 
-def _keeps_from_starting(code: FailureKind | LostReason) -> bool:
+def keeps_from_starting(code: FailureKind | LostReason) -> bool:
     """Whether an agent that was reached did not start a run because of it, which probes do not
     tell."""
     match code:
-        case FailureKind.BAD_ANSWER | FailureKind.DISK_FULL | FailureKind.CANNOT_WORK:
+        case FailureKind.BAD_ANSWER | LostReason.BAD_ANSWER:
             return True
-        case LostReason.BAD_ANSWER:
+        case FailureKind.DISK_FULL | FailureKind.CANNOT_WORK:
             return True
         case (
             FailureKind.SSH_UNREACHABLE
@@ -158,7 +158,7 @@ def _keeps_from_starting(code: FailureKind | LostReason) -> bool:
 _PASSING = frozenset(
     (
         *(code.value for code in NotStartedCode if not code.is_of_agent),
-        *(code.value for code in (*FailureKind, *LostReason) if not _keeps_from_starting(code)),
+        *(code.value for code in (*FailureKind, *LostReason) if not keeps_from_starting(code)),
     )
 )
 """Why a run did not start without any doing of the agent: it was not reached, or probes tell."""
