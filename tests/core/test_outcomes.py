@@ -10,12 +10,7 @@ from fleet_tui.core.agents.commands import Uncordon
 from fleet_tui.core.agents.events import AgentIdentified
 from fleet_tui.core.agents.health import FRESH, judge
 from fleet_tui.core.agents.model import AgentState, Health
-from fleet_tui.core.agents.outcomes import (
-    BREAK,
-    BREAK_AFTER,
-    INSTANT_MS,
-    STRIKE_WINDOW_MS,
-)
+from fleet_tui.core.agents.outcomes import BREAK, BREAK_AFTER, INSTANT_MS, STRIKE_WINDOW_MS
 from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, VitalsReading
 from fleet_tui.core.alerting.alerts import conditions
 from fleet_tui.core.engine.events import FleetLoaded
