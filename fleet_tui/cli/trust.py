@@ -22,7 +22,6 @@ from fleet_tui.base.errors import (
 )
 from fleet_tui.cli.common import emit_json, find_fleet, fleet_option, json_option, run, say
 from fleet_tui.core.ids import HostName
-from fleet_tui.core.reason_words import failure_words
 from fleet_tui.core.text.firewall import safe_line
 
 if TYPE_CHECKING:
@@ -172,9 +171,7 @@ def _decide(
 
     if isinstance(offered, SshFailure):
         reason = safe_line(offered.detail)
-        raise Unreachable(
-            f"{safe_line(name)} cannot be checked: {failure_words(offered.kind)}: {reason}"
-        )
+        raise Unreachable(f"{safe_line(name)} cannot be checked: {offered.kind.text}: {reason}")
     where = ", ".join(str(path) for path in offered.files)
     say(f"{safe_line(name)}  {safe_line(offered.label)}", err=err)
     say(f"  {offered.algorithm}  {offered.fingerprint}", err=err)

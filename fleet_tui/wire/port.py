@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 from fleet_tui.core.agents.vitals import ProbeFailure, VitalsReading
 from fleet_tui.core.ids import RunId
 from fleet_tui.core.logs import LogGap, LogLine
+from fleet_tui.core.reason_words import NotStartedCode
 from fleet_tui.core.tasks.evidence import (
     Definite,
     Died,
@@ -37,7 +38,7 @@ Inspection = Definite[Running | Finished | Died | Stopped | NotStarted] | Unknow
 Wanted = Callable[[], bool]
 """Whether a run is to be started still. Asked just before its start leaves."""
 
-CANCELLED_FIRST = NotStarted(reason="cancelled-first")
+CANCELLED_FIRST = NotStarted(reason=NotStartedCode.CANCELLED_FIRST)
 """It was cancelled while the way to its agent was made, so its start never left."""
 
 

@@ -20,7 +20,7 @@ from fleet_tui.base.redact import know
 from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.wire.json_place import MAX_JSON_BYTES, split_place, text_at
-from fleet_tui.wire.ssh.pool import FileFailure, SshConnection, SshFailure
+from fleet_tui.wire.ssh.pool import FileFailure, FileFault, SshConnection, SshFailure
 from fleet_tui.wire.words import words_of
 
 MAX_SECRET_BYTES = 8_192
@@ -145,7 +145,7 @@ async def _from_host(named: str, connect: Connect | None) -> Secret | SecretProb
     place, steps = split_place(named)
     data = await connection.read_file(place, _limit(steps))
     if isinstance(data, FileFailure):
-        if data.reason == "lost":
+        if data.reason is FileFault.LOST:
             return SecretProblem(kind=FailureKind.SSH_UNREACHABLE, detail=data.detail)
         return _missing(f"{place} on the host: {data.reason}")
     return _in_file(data, steps, f"{place} on the host")

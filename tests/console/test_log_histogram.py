@@ -92,7 +92,7 @@ def test_every_line_is_in_one_column(agos: list[int], columns: int, level: Level
     assert all(counted.column(NOW_MS - ago) is not None for ago in agos)
 
 
-@pytest.mark.parametrize("glyphs", [UNICODE, ASCII], ids=lambda glyphs: glyphs.name)
+@pytest.mark.parametrize("glyphs", [UNICODE, ASCII], ids=["unicode", "ascii"])
 @pytest.mark.parametrize("width", [60, 80, 118, 198])
 @pytest.mark.parametrize("room", [4, 10, 20, 50])
 def test_it_keeps_to_its_size(width: int, room: int, glyphs: Glyphs) -> None:

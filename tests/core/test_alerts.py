@@ -22,7 +22,6 @@ from fleet_tui.core.alerting.events import AlertAcked
 from fleet_tui.core.alerting.model import Severity
 from fleet_tui.core.engine.events import FleetLoaded
 from fleet_tui.core.ids import AgentName
-from fleet_tui.core.reason_words import failure_words
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import agent, fleet, work
@@ -67,7 +66,7 @@ def test_an_open_alert_says_what_is_wrong_now_and_stays_the_same_alert() -> None
                 agent=agent.name,
                 health=Health.UNREACHABLE,
                 was=agent.health,
-                reason=f"3 failed probes in a row: {failure_words(kind)}",
+                reason=f"3 failed probes in a row: {kind.text}",
                 failure=kind,
                 detail=Untrusted(words),
             )
@@ -81,7 +80,7 @@ def test_an_open_alert_says_what_is_wrong_now_and_stays_the_same_alert() -> None
     kind = FailureKind.SSH_HOST_KEY
     lost(kind, "the key changed")
     (alert,) = story.state.alerts.values()
-    assert alert.text == f"unreachable: 3 failed probes in a row: {failure_words(kind)}"
+    assert alert.text == f"unreachable: 3 failed probes in a row: {kind.text}"
     assert alert.detail.raw == "the key changed"
     assert (alert.id, alert.raised_at_ms, alert.acked_by) == (raised.id, raised.raised_at_ms, "ann")
     assert not story.state.closed_alerts

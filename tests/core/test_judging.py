@@ -10,7 +10,6 @@ from fleet_tui.core.agents.model import AgentState, Health
 from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, ProbeResult
 from fleet_tui.core.fleet import ProbeSpec
 from fleet_tui.core.ledger.events import Event
-from fleet_tui.core.reason_words import failure_words
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.judged import A1, PROBE, Judged, failure, reading
 
@@ -60,9 +59,7 @@ def test_an_agent_that_starts_or_drains_is_told_so_once_in_its_words(
 ) -> None:
     said = failure(kind, "not yet")
     stays = health in (resting, Health.QUARANTINED, Health.RETIRED)
-    assert told(health, said) == (
-        [] if stays else [change(health, resting, failure_words(kind), said)]
-    )
+    assert told(health, said) == ([] if stays else [change(health, resting, kind.text, said)])
 
 
 @pytest.mark.parametrize("health", Health)
@@ -189,7 +186,7 @@ def test_an_agent_that_answers_and_whose_work_fails_is_kept_out_and_told_so_once
 def test_an_agent_that_joins_says_from_the_first_miss_on_why_it_has_not_come() -> None:
     judged = Judged()
     said = failure(FailureKind.SSH_UNREACHABLE, "no such name")
-    why = f"1 failed probe: {failure_words(said.kind)}"
+    why = f"1 failed probe: {said.kind.text}"
     assert judged.bad(said.kind, "no such name") == [
         change(Health.JOINING, Health.JOINING, why, said)
     ]

@@ -12,8 +12,8 @@ from fleet_tui.core.agents.outcomes import (
     INSTANT_MS,
     STRIKE_WINDOW_MS,
     blame_for,
+    blame_for_refusal,
     blamed_task,
-    keeps_from_starting,
     reconcile_trials,
     verdict_on_agents,
 )
@@ -483,10 +483,12 @@ def test_of_several_trials_those_that_go_on_for_long_enough_are_trusted() -> Non
 
 
 def test_only_what_no_probe_tells_is_held_against_an_agent_that_did_not_start_a_run() -> None:
-    held = {code for code in (*FailureKind, *LostReason) if keeps_from_starting(code)}
-    assert held == {
+    assert {kind for kind in FailureKind if kind.is_fault} == {
         FailureKind.BAD_ANSWER,
         FailureKind.DISK_FULL,
         FailureKind.CANNOT_WORK,
-        LostReason.BAD_ANSWER,
     }
+    told = {
+        code for code in LostReason if blame_for_refusal(NotStarted(reason=code)) is Blame.AGENT
+    }
+    assert told == {LostReason.BAD_ANSWER}

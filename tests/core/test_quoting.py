@@ -7,7 +7,6 @@ from fleet_tui.console.text.document import Pen, Section, plain
 from fleet_tui.console.views.tasks.evidence import evidence
 from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.ids import AgentName, RunId
-from fleet_tui.core.reason_words import lost_words
 from fleet_tui.core.tasks.evidence import (
     Answer,
     Checkpoint,
@@ -153,7 +152,7 @@ MARK = Checkpoint(text=Untrusted("a\ud800b"), sha256="0123456789abcdef")
                 Known(1_000, "sent to a1; its start was never confirmed"),
                 Known(
                     3_000,
-                    f"unknown from here for 6s, and still is: {lost_words(LostReason.UNREACHABLE)}",
+                    f"unknown from here for 6s, and still is: {LostReason.UNREACHABLE.text}",
                     is_news=True,
                 ),
             ],
@@ -178,7 +177,7 @@ MARK = Checkpoint(text=Untrusted("a\ud800b"), sha256="0123456789abcdef")
                 Known(1_000, "sent to a1; its start was never confirmed"),
                 Known(
                     None,
-                    f"the last question had no answer: {lost_words(LostReason.TIMEOUT)}",
+                    f"the last question had no answer: {LostReason.TIMEOUT.text}",
                     is_news=True,
                 ),
             ],

@@ -20,7 +20,6 @@ from fleet_tui.core.agents.troubles import (
 from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.fleet import Strategy
 from fleet_tui.core.ids import AgentName, RunId
-from fleet_tui.core.reason_words import failure_words
 from fleet_tui.core.routing.decision import Pending, PendingCode, Rejection, RoutingDecision, Rule
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
@@ -78,7 +77,7 @@ def test_every_failure_has_a_cure() -> None:
             name=AgentName("a"), health=Health.DOWN, failure=kind, reason=f"because of {kind.value}"
         )
         assert cure_of(found)
-        told = found.reason if kind.is_of_host else failure_words(kind)
+        told = found.reason if kind.is_of_host else kind.text
         assert told in (trouble_of(found) or "")
     for health in Health:
         assert cure_of(AgentState(name=AgentName("a"), health=health))

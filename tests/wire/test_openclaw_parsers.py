@@ -212,6 +212,7 @@ def test_a_draining_gateway_definitely_did_not_start() -> None:
     assert isinstance(answer.value, NotStarted)
     assert answer.value.reason == "gateway-suspending"
     assert answer.value.retryable
+    assert answer.value.passing, "its probes say so, too"
 
 
 def test_what_one_gateway_calls_invalid_another_may_take() -> None:
@@ -222,6 +223,7 @@ def test_what_one_gateway_calls_invalid_another_may_take() -> None:
     assert isinstance(answer.value, NotStarted)
     assert answer.value.reason == "invalid-request"
     assert answer.value.retryable
+    assert not answer.value.passing
 
 
 @pytest.mark.parametrize(

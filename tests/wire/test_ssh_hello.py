@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.fleet import HostSpec
 from fleet_tui.core.ids import HostName
-from fleet_tui.core.reason_words import failure_words
 from fleet_tui.wire.ssh.hello import Offers, SshHello, parse_hello, why_not
 from fleet_tui.wire.ssh.pool import SshFailure, SshPool
 from fleet_tui.wire.ssh.trust import look_at_key
@@ -111,7 +110,7 @@ def test_any_bytes_are_a_hello_and_may_end_anywhere(data: bytes, cut: int) -> No
 def test_a_server_that_offers_something_is_not_said_to_be_none() -> None:
     found = why_not(hello(out=b"3des-cbc"), OURS)
     assert found is not None
-    said = f"{failure_words(found.kind)}: {found.detail.raw}"
+    said = f"{found.kind.text}: {found.detail.raw}"
     assert said == (
         "no SSH connection to its host can be made: no cipher in common, it offers 3des-cbc"
     )

@@ -24,6 +24,7 @@ from fleet_tui.config.importers.places import split_login, told
 from fleet_tui.config.importers.ssh_words import SshWords, as_ssh_reads
 from fleet_tui.config.problems import did_you_mean, quoted
 from fleet_tui.config.values import Unacceptable, address, user, whole
+from fleet_tui.core.text.secret_names import names_secret
 
 MAX_GROUPS_OF_HOST = 64
 """Groups of one host that become labels."""
@@ -73,7 +74,6 @@ _OVER_SSH = {
 }
 """Connections over SSH, and the word by which the plugin's own variables are known:
 ``ansible_paramiko_port``. They say it before all others while that connection is in force."""
-_SECRET_WORDS = ("pass", "key", "secret", "token", "vault")
 _NO_LABELS = frozenset({"all", "ungrouped", "_meta"})
 _TEMPLATE = re.compile(r"\{\{|\{%|\{#")
 
@@ -206,7 +206,7 @@ def _add(
 ) -> None:
     found = reading.found(host, pool, groups)
     for key in reading.said.keys() - _KEPT - _NO_PLACE.keys() - reading.plugins:
-        if key.startswith("ansible_") or any(part in key.lower() for part in _SECRET_WORDS):
+        if key.startswith("ansible_") or names_secret(key):
             left_out[key] += 1
     findings.missed += [f"{told(host)}: {each.what}: {each.why}" for each in reading.missed]
     for key in reading.words.changes_nothing:

@@ -161,7 +161,7 @@ class FleetScreen(Screen[None], inherit_bindings=False):
     def on_mount(self) -> None:
         """Header and frames first; the console sends the view next."""
         # On the application: cards and menus are screens of their own.
-        self.app.set_class(self.console.glyphs.name == "ascii", ASCII_CLASS)
+        self.app.set_class(self.console.glyphs.is_ascii, ASCII_CLASS)
         self.show_tabs()
         self.show_banner(self.console.banner)
         self.focus_pane(0)

@@ -128,7 +128,7 @@ def _bar(moment: BandView, room: int, glyphs: Glyphs) -> Line:
 
 
 def _sign(shown: Drawn, glyphs: Glyphs) -> str:
-    return shown.ascii if glyphs.name == "ascii" else shown.sign
+    return shown.ascii if glyphs.is_ascii else shown.sign
 
 
 def _curve(depth: Sequence[int], room: int, glyphs: Glyphs) -> str:

@@ -34,7 +34,8 @@ class Ramp(StrEnum):
 class Glyphs:
     """One set of signs. Each is one terminal cell wide."""
 
-    name: str
+    is_ascii: bool
+    """For terminals and fonts that show nothing else."""
     signs: Mapping[Sign, str]
     full: str
     empty: str
@@ -107,7 +108,7 @@ _ASCII_SIGNS: Mapping[Sign, str] = {
 }
 
 UNICODE = Glyphs(
-    name="unicode",
+    is_ascii=False,
     signs=_SIGNS,
     full="█",
     empty="░",
@@ -125,7 +126,7 @@ UNICODE = Glyphs(
 )
 
 ASCII = Glyphs(
-    name="ascii",
+    is_ascii=True,
     signs=_ASCII_SIGNS,
     full="#",
     empty=".",

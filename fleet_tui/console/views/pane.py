@@ -29,7 +29,7 @@ class Edge(OneLine):
         pane = self.parent
         assert isinstance(pane, Pane)
         rule = pane.console.glyphs.rule
-        corners = self._ascii_corners if pane.console.glyphs.name == "ascii" else self._corners
+        corners = self._ascii_corners if pane.console.glyphs.is_ascii else self._corners
         boxed = pane.is_boxed
         frame = Tone.ACCENT if pane.has_pseudo_class("focus-within") else Tone.DIM
         space = " " if boxed else ""

@@ -201,29 +201,8 @@ def without_run(agent: AgentState, ended: Attempt, at_ms: int) -> AgentState:
             took_ms=max(0, at_ms - (ended.started_at_ms or ended.planned_at_ms)),
         )
         agent = replace(agent, strikes=(*agent.strikes, strike)[-MAX_STRIKES:])
-    counts = _is_bad_end(ended.phase) or ended.blame is Blame.AGENT
+    counts = ended.phase.is_bad_end or ended.blame is Blame.AGENT
     return replace(agent, failed=agent.failed + counts)
-
-
-def _is_bad_end(phase: AttemptPhase) -> bool:
-    """Whether it counts against the agent, whoever is to blame."""
-    match phase:
-        case AttemptPhase.FAILED | AttemptPhase.DIED | AttemptPhase.TIMED_OUT:
-            return True
-        case (
-            AttemptPhase.PLANNED
-            | AttemptPhase.RUNNING
-            | AttemptPhase.UNKNOWN
-            | AttemptPhase.CANCELLING
-            | AttemptPhase.NOT_STARTED
-            | AttemptPhase.FENCED
-            | AttemptPhase.GIVEN_UP
-            | AttemptPhase.SUCCEEDED
-            | AttemptPhase.CANCELLED
-        ):
-            return False
-        case _:
-            assert_never(phase)
 
 
 def pay(draft: Draft, name: AgentName, usage: Usage, cost_microusd: int) -> None:

@@ -17,7 +17,6 @@ from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, ProbeResult,
 from fleet_tui.core.backoff import Backoff
 from fleet_tui.core.fleet import ProbeSpec
 from fleet_tui.core.ledger.events import Event
-from fleet_tui.core.reason_words import failure_words
 from fleet_tui.core.text import words
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 
@@ -200,7 +199,7 @@ def _judge_failure(
         watch = replace(watch, misses=0)
         if agent.health is found or agent.health.rests:
             return watch, []
-        return watch, [_change(agent, found, failure_words(failure.kind), failure)]
+        return watch, [_change(agent, found, failure.kind.text, failure)]
     if agent.health.rests:
         return watch, []
     if _is_told_once(failure.kind) or watch.misses >= probe.down_after:
@@ -226,7 +225,7 @@ def _stumble(
         case Health.UP | Health.DEGRADED | Health.STARTING | Health.DRAINING:
             recent = (t for t in watch.stumbles_ms if now_ms - t <= FLAP_WINDOW_MS)
             watch = replace(watch, stumbles_ms=(*recent, now_ms))
-            why = f"probe failed: {failure_words(failure.kind)}"
+            why = f"probe failed: {failure.kind.text}"
             return watch, [_change(agent, Health.SUSPECT, why, failure)]
         case Health.JOINING if agent.failure is not failure.kind:
             # Who waits for it reads why it has not come.
@@ -359,12 +358,12 @@ def _is_told_once(kind: FailureKind) -> bool:
 
 def _why_lost(failure: ProbeFailure, watch: Watch) -> str:
     if failure.kind.is_of_host:
-        return f"cannot take work, because {failure.cause or failure_words(failure.kind)}"
+        return f"cannot take work, because {failure.cause or failure.kind.text}"
     if failure.kind.is_permanent:
-        return f"{failure_words(failure.kind)}, needs an operator"
+        return f"{failure.kind.text}, needs an operator"
     misses = "1 failed probe" if watch.misses == 1 else f"{watch.misses} failed probes in a row"
     last = "" if watch.kind_misses == watch.misses else f", {_last(watch.kind_misses)}"
-    return f"{misses}{last}: {failure_words(failure.kind)}"
+    return f"{misses}{last}: {failure.kind.text}"
 
 
 def _last(count: int) -> str:

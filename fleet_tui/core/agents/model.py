@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import assert_never
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -40,69 +40,44 @@ class Health(StrEnum):
     """No longer in the fleet file."""
 
     @property
-    def takes_work(self) -> bool:
-        """Whether routing may choose an agent in this state."""
-        match self:
-            case Health.UP | Health.DEGRADED:
-                return True
-            case (
-                Health.JOINING
-                | Health.SUSPECT
-                | Health.STARTING
-                | Health.DRAINING
-                | Health.UNREACHABLE
-                | Health.DOWN
-                | Health.QUARANTINED
-                | Health.RETIRED
-            ):
-                return False
-            case _:
-                assert_never(self)
-
-    @property
     def is_lost(self) -> bool:
         """Whether the agent counts as failed."""
         return self.has_vanished or self is Health.QUARANTINED
 
     @property
+    def takes_work(self) -> bool:
+        """Whether routing may choose an agent in this state."""
+        return _STATES[self].takes_work
+
+    @property
     def has_vanished(self) -> bool:
         """Whether enough probes in a row had no answer."""
-        match self:
-            case Health.UNREACHABLE | Health.DOWN:
-                return True
-            case (
-                Health.JOINING
-                | Health.UP
-                | Health.DEGRADED
-                | Health.SUSPECT
-                | Health.STARTING
-                | Health.DRAINING
-                | Health.QUARANTINED
-                | Health.RETIRED
-            ):
-                return False
-            case _:
-                assert_never(self)
+        return _STATES[self].has_vanished
 
     @property
     def rests(self) -> bool:
         """Whether probes change nothing in it: it is kept out for a while, or for good."""
-        match self:
-            case Health.QUARANTINED | Health.RETIRED:
-                return True
-            case (
-                Health.JOINING
-                | Health.UP
-                | Health.DEGRADED
-                | Health.SUSPECT
-                | Health.STARTING
-                | Health.DRAINING
-                | Health.UNREACHABLE
-                | Health.DOWN
-            ):
-                return False
-            case _:
-                assert_never(self)
+        return _STATES[self].rests
+
+
+class _State(NamedTuple):
+    takes_work: bool = False
+    has_vanished: bool = False
+    rests: bool = False
+
+
+_STATES: Final = {
+    Health.JOINING: _State(),
+    Health.UP: _State(takes_work=True),
+    Health.DEGRADED: _State(takes_work=True),
+    Health.SUSPECT: _State(),
+    Health.STARTING: _State(),
+    Health.DRAINING: _State(),
+    Health.UNREACHABLE: _State(has_vanished=True),
+    Health.DOWN: _State(has_vanished=True),
+    Health.QUARANTINED: _State(rests=True),
+    Health.RETIRED: _State(rests=True),
+}
 
 
 class CordonRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -68,9 +68,6 @@ task."""
 ALONE_TRIES = 3
 """The only agent for a task that does other work meanwhile says so by refusing this often."""
 
-_PASSING_PREFIXES = ("startup", "gateway-", "cancelled")
-"""Words of gateways that start, drain, suspend or restart: they say so to probes, too."""
-
 
 def blame_for(fact: NotStarted | Finished, attempt: Attempt, now_ms: int) -> Blame:
     """Whose doing it is that the attempt did not start, or failed."""
@@ -91,7 +88,7 @@ def blame_for_refusal(fact: NotStarted) -> Blame:
     """Whose doing it is that a run did not start."""
     if not fact.retryable:
         return Blame.TASK
-    passing = fact.fenced or fact.reason in _PASSING or fact.reason.startswith(_PASSING_PREFIXES)
+    passing = fact.fenced or fact.passing or fact.reason in _PASSING
     return Blame.NOBODY if passing else Blame.AGENT
 
 
@@ -109,58 +106,13 @@ def _is_fault(failure: str, *, at_once: bool) -> bool:
             return False
 
 
-def keeps_from_starting(code: FailureKind | LostReason) -> bool:
-    """Whether an agent that was reached did not start a run because of it, which probes do not
-    tell."""
-    match code:
-        case FailureKind.BAD_ANSWER | LostReason.BAD_ANSWER:
-            return True
-        case FailureKind.DISK_FULL | FailureKind.CANNOT_WORK:
-            return True
-        case (
-            FailureKind.SSH_UNREACHABLE
-            | FailureKind.SSH_AUTH
-            | FailureKind.SSH_HOST_KEY
-            | FailureKind.SSH_PROTOCOL
-            | FailureKind.FORWARD_DENIED
-            | FailureKind.SESSION_DENIED
-            | FailureKind.GATEWAY_DOWN
-            | FailureKind.GATEWAY_HUNG
-            | FailureKind.GATEWAY_STARTING
-            | FailureKind.GATEWAY_DRAINING
-            | FailureKind.GATEWAY_AUTH
-            | FailureKind.GATEWAY_SCOPE
-            | FailureKind.PROTOCOL_MISMATCH
-            | FailureKind.RELEASE_UNSUPPORTED
-            | FailureKind.AGENT_MISSING
-            | FailureKind.SECRET_MISSING
-            | FailureKind.COMMAND_MISSING
-            | FailureKind.NO_DESCRIPTORS
-            | FailureKind.TIMEOUT
-            | FailureKind.INTERNAL
-        ):
-            return False
-        case (
-            LostReason.CONNECTION_LOST
-            | LostReason.TIMEOUT
-            | LostReason.UNREACHABLE
-            | LostReason.HUNG
-            | LostReason.REFUSED
-            | LostReason.NO_TRACE
-            | LostReason.CANNOT_CANCEL
-            | LostReason.CANCELLED
-        ):
-            return False
-        case _:
-            assert_never(code)
-
-
-_PASSING = frozenset(
+_FAULTS = frozenset(
     (
-        *(code.value for code in NotStartedCode if not code.is_of_agent),
-        *(code.value for code in (*FailureKind, *LostReason) if not keeps_from_starting(code)),
+        *(code.value for code in NotStartedCode if code.is_of_agent),
+        *(kind.value for kind in FailureKind if kind.is_fault),
     )
 )
+_PASSING = frozenset(code.value for code in (*NotStartedCode, *FailureKind, *LostReason)) - _FAULTS
 """Why a run did not start without any doing of the agent: it was not reached, or probes tell."""
 
 

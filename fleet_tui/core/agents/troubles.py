@@ -5,11 +5,9 @@ from typing import assert_never
 import msgspec
 
 from fleet_tui.core.agents.model import AgentState, Health
-from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.fleet import AgentSpec
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.reason_words import failure_words
 from fleet_tui.core.routing.decision import PendingCode
 from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.text import words
@@ -30,7 +28,7 @@ def trouble_of(agent: AgentState) -> str | None:
         return f"{agent.health.value}: {agent.reason}"
     if agent.failure is not None:
         cure = ", needs an operator" if agent.failure.is_permanent else ""
-        return f"{agent.health.value}: {failure_words(agent.failure)}{cure}"
+        return f"{agent.health.value}: {agent.failure.text}{cure}"
     why = f": {agent.reason}" if agent.reason and agent.reason != agent.health.value else ""
     return f"{agent.health.value}{why}"
 
@@ -88,7 +86,7 @@ def cure_of(agent: AgentState) -> str:
     if agent.cordon is not None:
         return f"`fleet-tui uncordon {agent.name}` returns it to routing"
     if agent.failure is not None:
-        return _cure_of(agent.failure)
+        return agent.failure.cure
     if agent.breaker is not None:
         return (
             f"fix the reported problem, then run `fleet-tui uncordon {agent.name}`; a successful "
@@ -127,55 +125,3 @@ def next_trial(
     if not breaker.harmless:
         return "next trial: the next task that may run again"
     return "next trial: the next eligible task"
-
-
-def _cure_of(kind: FailureKind) -> str:
-    match kind:
-        case FailureKind.SSH_UNREACHABLE | FailureKind.TIMEOUT:
-            return "check the host and the network path to it; `ssh` from this machine shows more"
-        case FailureKind.SSH_AUTH:
-            return "authorise the engine's SSH key on the host, or configure another key"
-        case FailureKind.SSH_HOST_KEY:
-            return "`fleet-tui trust` shows the host's key and adds it to known_hosts"
-        case FailureKind.SSH_PROTOCOL:
-            return (
-                "fix the reported problem, on the host or here; `ssh -v` from this machine "
-                "shows more"
-            )
-        case FailureKind.FORWARD_DENIED:
-            return "enable AllowTcpForwarding to the gateway's port in the host's sshd_config"
-        case FailureKind.SESSION_DENIED:
-            return "raise MaxSessions in the host's sshd_config, and check what hangs at login"
-        case FailureKind.GATEWAY_DOWN:
-            return "start the gateway on its host, or correct its port in the fleet file"
-        case FailureKind.GATEWAY_HUNG:
-            return "the gateway accepts connections but does not answer: restart it"
-        case FailureKind.GATEWAY_STARTING | FailureKind.GATEWAY_DRAINING:
-            return "wait; if it persists, check the gateway's log"
-        case FailureKind.GATEWAY_AUTH | FailureKind.GATEWAY_SCOPE:
-            return (
-                "correct the token at the place that the fleet file names; it is reread "
-                "automatically"
-            )
-        case FailureKind.SECRET_MISSING:
-            return "put the token at the place that the fleet file names, or correct the reference"
-        case FailureKind.PROTOCOL_MISMATCH:
-            return "upgrade the gateway or fleet-tui so that both speak the same protocol"
-        case FailureKind.RELEASE_UNSUPPORTED:
-            return "install a gateway release that the README lists"
-        case FailureKind.BAD_ANSWER:
-            return "check what listens on that port; the gateway's log may show more"
-        case FailureKind.COMMAND_MISSING:
-            return "install the program on the host, or correct its path in the fleet file"
-        case FailureKind.DISK_FULL:
-            return "free disk space on the host"
-        case FailureKind.AGENT_MISSING:
-            return "add that agent to the gateway, or correct agent_id in the fleet file"
-        case FailureKind.CANNOT_WORK:
-            return "provide what the host lacks, or change run_dir in the fleet file"
-        case FailureKind.NO_DESCRIPTORS:
-            return "raise `ulimit -n` where the engine is started"
-        case FailureKind.INTERNAL:
-            return "a bug in fleet-tui; engine.log in the state directory shows more"
-        case _:
-            assert_never(kind)

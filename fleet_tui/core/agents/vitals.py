@@ -4,7 +4,7 @@ Readings are telemetry. Only a *change* of health becomes an event of the ledger
 """
 
 from enum import StrEnum
-from typing import assert_never
+from typing import Final, NamedTuple, assert_never
 
 import msgspec
 
@@ -44,73 +44,142 @@ class FailureKind(StrEnum):
     INTERNAL = "internal"
 
     @property
+    def text(self) -> str:
+        """Why a probe failed, as a sentence about the agent."""
+        return _FAILURES[self].text
+
+    @property
+    def cure(self) -> str:
+        """What somebody can do about it."""
+        return _FAILURES[self].cure
+
+    @property
     def is_permanent(self) -> bool:
         """True where trying again soon cannot help and may lock us out: an operator must act."""
-        match self:
-            case (
-                FailureKind.SSH_AUTH
-                | FailureKind.SSH_HOST_KEY
-                | FailureKind.FORWARD_DENIED
-                | FailureKind.GATEWAY_AUTH
-                | FailureKind.GATEWAY_SCOPE
-                | FailureKind.PROTOCOL_MISMATCH
-                | FailureKind.RELEASE_UNSUPPORTED
-                | FailureKind.AGENT_MISSING
-                | FailureKind.SECRET_MISSING
-            ):
-                return True
-            case (
-                FailureKind.SSH_UNREACHABLE
-                | FailureKind.SSH_PROTOCOL
-                | FailureKind.SESSION_DENIED
-                | FailureKind.GATEWAY_DOWN
-                | FailureKind.GATEWAY_HUNG
-                | FailureKind.GATEWAY_STARTING
-                | FailureKind.GATEWAY_DRAINING
-                | FailureKind.BAD_ANSWER
-                | FailureKind.COMMAND_MISSING
-                | FailureKind.DISK_FULL
-                | FailureKind.NO_DESCRIPTORS
-                | FailureKind.CANNOT_WORK
-                | FailureKind.TIMEOUT
-                | FailureKind.INTERNAL
-            ):
-                return False
-            case _:
-                assert_never(self)
+        return _FAILURES[self].is_permanent
 
     @property
     def is_of_host(self) -> bool:
         """True where the probe was answered: the host can hold no run as it is."""
-        match self:
-            case FailureKind.CANNOT_WORK | FailureKind.DISK_FULL:
-                return True
-            case (
-                FailureKind.SSH_UNREACHABLE
-                | FailureKind.SSH_AUTH
-                | FailureKind.SSH_HOST_KEY
-                | FailureKind.SSH_PROTOCOL
-                | FailureKind.FORWARD_DENIED
-                | FailureKind.SESSION_DENIED
-                | FailureKind.GATEWAY_DOWN
-                | FailureKind.GATEWAY_HUNG
-                | FailureKind.GATEWAY_STARTING
-                | FailureKind.GATEWAY_DRAINING
-                | FailureKind.GATEWAY_AUTH
-                | FailureKind.GATEWAY_SCOPE
-                | FailureKind.PROTOCOL_MISMATCH
-                | FailureKind.RELEASE_UNSUPPORTED
-                | FailureKind.AGENT_MISSING
-                | FailureKind.BAD_ANSWER
-                | FailureKind.SECRET_MISSING
-                | FailureKind.COMMAND_MISSING
-                | FailureKind.NO_DESCRIPTORS
-                | FailureKind.TIMEOUT
-                | FailureKind.INTERNAL
-            ):
-                return False
-            case _:
-                assert_never(self)
+        return _FAILURES[self].is_of_host
+
+    @property
+    def is_fault(self) -> bool:
+        """True where it keeps an agent that is reached from starting runs, which probes do not
+        tell."""
+        return _FAILURES[self].is_fault
+
+
+class _Failure(NamedTuple):
+    text: str
+    cure: str
+    is_permanent: bool = False
+    is_of_host: bool = False
+    is_fault: bool = False
+
+
+_FAILURES: Final = {
+    FailureKind.SSH_UNREACHABLE: _Failure(
+        "its host is unreachable over SSH",
+        "check the host and the network path to it; `ssh` from this machine shows more",
+    ),
+    FailureKind.SSH_AUTH: _Failure(
+        "its host rejects the engine's SSH key",
+        "authorise the engine's SSH key on the host, or configure another key",
+        is_permanent=True,
+    ),
+    FailureKind.SSH_HOST_KEY: _Failure(
+        "its host's SSH key is not the trusted one",
+        "`fleet-tui trust` shows the host's key and adds it to known_hosts",
+        is_permanent=True,
+    ),
+    FailureKind.SSH_PROTOCOL: _Failure(
+        "no SSH connection to its host can be made",
+        "fix the reported problem, on the host or here; `ssh -v` from this machine shows more",
+    ),
+    FailureKind.FORWARD_DENIED: _Failure(
+        "its host's SSH server does not forward connections",
+        "enable AllowTcpForwarding to the gateway's port in the host's sshd_config",
+        is_permanent=True,
+    ),
+    FailureKind.SESSION_DENIED: _Failure(
+        "its host's SSH server does not open a session",
+        "raise MaxSessions in the host's sshd_config, and check what hangs at login",
+    ),
+    FailureKind.GATEWAY_DOWN: _Failure(
+        "its gateway is not running",
+        "start the gateway on its host, or correct its port in the fleet file",
+    ),
+    FailureKind.GATEWAY_HUNG: _Failure(
+        "its gateway does not answer",
+        "the gateway accepts connections but does not answer: restart it",
+    ),
+    FailureKind.GATEWAY_STARTING: _Failure(
+        "its gateway is starting", "wait; if it persists, check the gateway's log"
+    ),
+    FailureKind.GATEWAY_DRAINING: _Failure(
+        "its gateway is draining", "wait; if it persists, check the gateway's log"
+    ),
+    FailureKind.GATEWAY_AUTH: _Failure(
+        "its gateway rejects the token",
+        "correct the token at the place that the fleet file names; it is reread automatically",
+        is_permanent=True,
+    ),
+    FailureKind.GATEWAY_SCOPE: _Failure(
+        "its token lacks a permission that the gateway requires",
+        "correct the token at the place that the fleet file names; it is reread automatically",
+        is_permanent=True,
+    ),
+    FailureKind.PROTOCOL_MISMATCH: _Failure(
+        "its gateway speaks a different protocol version",
+        "upgrade the gateway or fleet-tui so that both speak the same protocol",
+        is_permanent=True,
+    ),
+    FailureKind.RELEASE_UNSUPPORTED: _Failure(
+        "its gateway's release is not supported",
+        "install a gateway release that the README lists",
+        is_permanent=True,
+    ),
+    FailureKind.AGENT_MISSING: _Failure(
+        "its gateway has no agent with that id",
+        "add that agent to the gateway, or correct agent_id in the fleet file",
+        is_permanent=True,
+    ),
+    FailureKind.BAD_ANSWER: _Failure(
+        "its answer is not valid",
+        "check what listens on that port; the gateway's log may show more",
+        is_fault=True,
+    ),
+    FailureKind.SECRET_MISSING: _Failure(
+        "a secret that it needs cannot be read",
+        "put the token at the place that the fleet file names, or correct the reference",
+        is_permanent=True,
+    ),
+    FailureKind.COMMAND_MISSING: _Failure(
+        "its program cannot be executed",
+        "install the program on the host, or correct its path in the fleet file",
+    ),
+    FailureKind.DISK_FULL: _Failure(
+        "its host's disk is full", "free disk space on the host", is_of_host=True, is_fault=True
+    ),
+    FailureKind.NO_DESCRIPTORS: _Failure(
+        "the engine has no file descriptors left", "raise `ulimit -n` where the engine is started"
+    ),
+    FailureKind.CANNOT_WORK: _Failure(
+        "its host lacks what a run needs",
+        "provide what the host lacks, or change run_dir in the fleet file",
+        is_of_host=True,
+        is_fault=True,
+    ),
+    FailureKind.TIMEOUT: _Failure(
+        "it did not answer in time",
+        "check the host and the network path to it; `ssh` from this machine shows more",
+    ),
+    FailureKind.INTERNAL: _Failure(
+        "a bug in fleet-tui stopped its probe",
+        "a bug in fleet-tui; engine.log in the state directory shows more",
+    ),
+}
 
 
 class Limit(StrEnum):

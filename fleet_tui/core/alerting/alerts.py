@@ -19,7 +19,6 @@ from fleet_tui.core.ids import AgentName, AlertId, PoolName
 from fleet_tui.core.ledger.events import Event
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.modes import TROUBLES, EngineMode, Trouble
-from fleet_tui.core.reason_words import failure_words
 from fleet_tui.core.routing.decision import PendingCode
 from fleet_tui.core.tasks.model import AttemptPhase, TaskPhase
 from fleet_tui.core.tasks.silence import silence_of
@@ -126,7 +125,7 @@ def _of_braked(state: FleetState, pool: PoolName, reason: str) -> Condition:
         kinds = Counter(a.failure for a in lost if a.failure is not None)
         kind = max(kinds, key=kinds.__getitem__)
         cure = ", needs an operator" if kind.is_permanent else ""
-        text += f"; {kinds[kind]} of them: {failure_words(kind)}{cure}"
+        text += f"; {kinds[kind]} of them: {kind.text}{cure}"
         detail = next(a.detail for a in lost if a.failure is kind)
     return Condition(
         severity=Severity.CRIT, subject=pool, text=text, detail=detail, is_corrected=True

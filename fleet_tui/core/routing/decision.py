@@ -5,7 +5,7 @@ recomputed by anyone: the filters with what they removed, the scores term by ter
 """
 
 from enum import StrEnum
-from typing import assert_never
+from typing import Final, NamedTuple, assert_never
 
 import msgspec
 
@@ -153,56 +153,47 @@ class PendingCode(StrEnum):
     NO_FLEET = "no-fleet"
 
     @property
+    def text(self) -> str:
+        """Why a task waits, as a sentence."""
+        return _PENDING[self].text
+
+    @property
     def is_held(self) -> bool:
         """True when waiting alone will not place the task."""
-        match self:
-            case (
-                PendingCode.PIN
-                | PendingCode.POOL
-                | PendingCode.CAPABILITY
-                | PendingCode.RESIDENCY
-                | PendingCode.ISOLATION
-                | PendingCode.HOLD
-                | PendingCode.NO_FLEET
-            ):
-                return True
-            case (
-                PendingCode.NEW
-                | PendingCode.CAPACITY
-                | PendingCode.BACKOFF
-                | PendingCode.BRAKE
-                | PendingCode.RETRY_BUDGET
-                | PendingCode.STATE
-                | PendingCode.TRIAL
-                | PendingCode.CORDON
-            ):
-                return False
-            case _:
-                assert_never(self)
+        return _PENDING[self].is_held
 
     @property
     def is_for_agents(self) -> bool:
         """True when agents would fit, and none of them is in service."""
-        match self:
-            case PendingCode.STATE | PendingCode.TRIAL | PendingCode.CORDON:
-                return True
-            case (
-                PendingCode.NEW
-                | PendingCode.CAPACITY
-                | PendingCode.BACKOFF
-                | PendingCode.BRAKE
-                | PendingCode.RETRY_BUDGET
-                | PendingCode.PIN
-                | PendingCode.POOL
-                | PendingCode.CAPABILITY
-                | PendingCode.RESIDENCY
-                | PendingCode.ISOLATION
-                | PendingCode.HOLD
-                | PendingCode.NO_FLEET
-            ):
-                return False
-            case _:
-                assert_never(self)
+        return _PENDING[self].is_for_agents
+
+
+class _Pending(NamedTuple):
+    text: str
+    is_held: bool = False
+    is_for_agents: bool = False
+
+
+_PENDING: Final = {
+    PendingCode.NEW: _Pending("just submitted"),
+    PendingCode.CAPACITY: _Pending("all eligible agents are busy"),
+    PendingCode.BACKOFF: _Pending("backing off before the next attempt"),
+    PendingCode.BRAKE: _Pending("failover is stopped: too many agents were lost at once"),
+    PendingCode.RETRY_BUDGET: _Pending("the retry budget is spent for now"),
+    PendingCode.STATE: _Pending("no eligible agent is in service", is_for_agents=True),
+    PendingCode.TRIAL: _Pending(
+        "eligible agents are failing their runs, and this task must not run twice",
+        is_for_agents=True,
+    ),
+    PendingCode.CORDON: _Pending("every eligible agent is cordoned", is_for_agents=True),
+    PendingCode.PIN: _Pending("the agent it is pinned to cannot take it", is_held=True),
+    PendingCode.POOL: _Pending("its pool cannot take it", is_held=True),
+    PendingCode.CAPABILITY: _Pending("no agent has what it needs", is_held=True),
+    PendingCode.RESIDENCY: _Pending("no eligible agent is where its data must stay", is_held=True),
+    PendingCode.ISOLATION: _Pending("eligible agents are reserved for other clients", is_held=True),
+    PendingCode.HOLD: _Pending("held by an operator", is_held=True),
+    PendingCode.NO_FLEET: _Pending("no fleet is loaded", is_held=True),
+}
 
 
 class Pending(msgspec.Struct, frozen=True, gc=False, kw_only=True):

@@ -5,7 +5,7 @@ never success and never failure; only what a host says about the named run count
 """
 
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 import msgspec
 
@@ -113,6 +113,8 @@ class NotStarted(msgspec.Struct, frozen=True, kw_only=True, tag="not-started"):
     """False when another agent would refuse it too (a payload no agent can take)."""
     fenced: bool = False
     """True when a tombstone on the host keeps a late start from ever running."""
+    passing: bool = False
+    """True when the agent only says that it starts, drains or restarts: probes say so, too."""
     withdrawn: bool = False
     """True when the agent had accepted the run and says that it gave it back before it began."""
 
@@ -204,6 +206,24 @@ class LostReason(StrEnum):
     """The agent answers, and does not take a cancel while it drains. The run is where it was."""
     CANCELLED = "cancelled"
     """We stopped waiting (the engine is stopping)."""
+
+    @property
+    def text(self) -> str:
+        """Why nobody can say where a run stands, as a sentence."""
+        return _LOST[self]
+
+
+_LOST: Final = {
+    LostReason.CONNECTION_LOST: "the connection was lost",
+    LostReason.TIMEOUT: "no answer came in time",
+    LostReason.UNREACHABLE: "its agent is unreachable",
+    LostReason.BAD_ANSWER: "the answer is not valid",
+    LostReason.HUNG: "its agent does not answer",
+    LostReason.REFUSED: "its agent cannot report on it yet",
+    LostReason.NO_TRACE: "its agent does not know the run, and nothing proves that it never ran",
+    LostReason.CANNOT_CANCEL: "its agent accepts no cancel while it drains",
+    LostReason.CANCELLED: "the engine stopped asking",
+}
 
 
 class Definite(msgspec.Struct, Generic[T_co], frozen=True):

@@ -1,7 +1,7 @@
 """A task in the ledger: what was asked for, and every attempt at it."""
 
 from enum import StrEnum
-from typing import assert_never
+from typing import Final, NamedTuple, assert_never
 
 import msgspec
 
@@ -54,71 +54,45 @@ class AttemptPhase(StrEnum):
     @property
     def is_open(self) -> bool:
         """Whether the attempt may still be running somewhere."""
-        match self:
-            case (
-                AttemptPhase.RUNNING
-                | AttemptPhase.PLANNED
-                | AttemptPhase.UNKNOWN
-                | AttemptPhase.CANCELLING
-            ):
-                return True
-            case (
-                AttemptPhase.SUCCEEDED
-                | AttemptPhase.FAILED
-                | AttemptPhase.CANCELLED
-                | AttemptPhase.TIMED_OUT
-                | AttemptPhase.NOT_STARTED
-                | AttemptPhase.FENCED
-                | AttemptPhase.DIED
-                | AttemptPhase.GIVEN_UP
-            ):
-                return False
-            case _:
-                assert_never(self)
+        return _PHASES[self].is_open
 
     @property
     def is_at_work(self) -> bool:
         """Whether its agent is known to work on it."""
-        match self:
-            case AttemptPhase.RUNNING | AttemptPhase.CANCELLING:
-                return True
-            case (
-                AttemptPhase.PLANNED
-                | AttemptPhase.UNKNOWN
-                | AttemptPhase.NOT_STARTED
-                | AttemptPhase.FENCED
-                | AttemptPhase.DIED
-                | AttemptPhase.GIVEN_UP
-                | AttemptPhase.SUCCEEDED
-                | AttemptPhase.FAILED
-                | AttemptPhase.CANCELLED
-                | AttemptPhase.TIMED_OUT
-            ):
-                return False
-            case _:
-                assert_never(self)
+        return _PHASES[self].is_at_work
 
     @property
     def never_started(self) -> bool:
         """Whether it is certain that nothing of it ever ran."""
-        match self:
-            case AttemptPhase.NOT_STARTED | AttemptPhase.FENCED:
-                return True
-            case (
-                AttemptPhase.PLANNED
-                | AttemptPhase.RUNNING
-                | AttemptPhase.UNKNOWN
-                | AttemptPhase.CANCELLING
-                | AttemptPhase.DIED
-                | AttemptPhase.GIVEN_UP
-                | AttemptPhase.SUCCEEDED
-                | AttemptPhase.FAILED
-                | AttemptPhase.CANCELLED
-                | AttemptPhase.TIMED_OUT
-            ):
-                return False
-            case _:
-                assert_never(self)
+        return _PHASES[self].never_started
+
+    @property
+    def is_bad_end(self) -> bool:
+        """Whether it counts against its agent, whoever is to blame."""
+        return _PHASES[self].is_bad_end
+
+
+class _Phase(NamedTuple):
+    is_open: bool = False
+    is_at_work: bool = False
+    never_started: bool = False
+    is_bad_end: bool = False
+
+
+_PHASES: Final = {
+    AttemptPhase.PLANNED: _Phase(is_open=True),
+    AttemptPhase.RUNNING: _Phase(is_open=True, is_at_work=True),
+    AttemptPhase.UNKNOWN: _Phase(is_open=True),
+    AttemptPhase.CANCELLING: _Phase(is_open=True, is_at_work=True),
+    AttemptPhase.NOT_STARTED: _Phase(never_started=True),
+    AttemptPhase.FENCED: _Phase(never_started=True),
+    AttemptPhase.DIED: _Phase(is_bad_end=True),
+    AttemptPhase.GIVEN_UP: _Phase(),
+    AttemptPhase.SUCCEEDED: _Phase(),
+    AttemptPhase.FAILED: _Phase(is_bad_end=True),
+    AttemptPhase.CANCELLED: _Phase(),
+    AttemptPhase.TIMED_OUT: _Phase(is_bad_end=True),
+}
 
 
 class CancelCause(StrEnum):

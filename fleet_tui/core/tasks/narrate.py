@@ -11,7 +11,6 @@ from fleet_tui.core.logs import Level
 from fleet_tui.core.reason_words import (
     died_words,
     failed_words,
-    lost_words,
     not_started_words,
 )
 from fleet_tui.core.tasks.attempts import find_attempt
@@ -140,7 +139,7 @@ def attempt_sentence(event: AttemptEvent, state: FleetState) -> Sentence:
         case AttemptNotStarted(reason=reason, detail=detail):
             level, text = Level.WARN, f"did not start: {not_started_words(reason)}"
         case AttemptUnknown(reason=lost, detail=detail):
-            level, text = Level.WARN, f"unknown: {lost_words(lost)}"
+            level, text = Level.WARN, f"unknown: {lost.text}"
         case AttemptFinished(ok=ok, failure=failure, detail=detail):
             tokens = event.usage.total_tokens
             if ok:

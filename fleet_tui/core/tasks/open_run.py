@@ -2,7 +2,6 @@
 
 from fleet_tui.core.agents import model_trouble
 from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.reason_words import lost_words
 from fleet_tui.core.tasks import silence
 from fleet_tui.core.tasks.evidence import LostReason
 from fleet_tui.core.tasks.model import Task
@@ -21,7 +20,7 @@ def notes(state: FleetState, task: Task, now_ms: int, offset_minutes: int = 0) -
         return []
     found: list[str] = []
     if attempt.cancel_refused is not None:
-        found.append(f"{lost_words(LostReason.CANNOT_CANCEL)}; it is asked again")
+        found.append(f"{LostReason.CANNOT_CANCEL.text}; it is asked again")
     trouble = model_trouble.trouble_of(attempt)
     if trouble is not None:
         found.append(model_trouble.in_words(trouble))

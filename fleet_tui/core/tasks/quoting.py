@@ -12,7 +12,6 @@ from fleet_tui.core.reason_words import (
     NotStartedCode,
     died_words,
     failed_words,
-    lost_words,
     not_started_words,
 )
 from fleet_tui.core.tasks.evidence import Checkpoint, LostReason
@@ -112,13 +111,13 @@ def known(attempt: Attempt, now_ms: int) -> Iterator[Known]:
     if attempt.checkpoint is not None:
         yield Known(None, f"{agent} left a checkpoint: {checkpoint_words(attempt.checkpoint)}")
     if attempt.unknown_since_ms is not None:
-        lost = f": {lost_words(attempt.lost)}" if attempt.lost is not None else ""
+        lost = f": {attempt.lost.text}" if attempt.lost is not None else ""
         span = words.age(attempt.unknown_since_ms, attempt.ended_at_ms or now_ms)
         still = ", and still is" if attempt.phase is AttemptPhase.UNKNOWN else ""
         text = f"unknown from here for {span}{still}{lost}"
         yield Known(attempt.unknown_since_ms, text, is_news=True)
     elif attempt.lost is not None:
-        text = f"the last question had no answer: {lost_words(attempt.lost)}"
+        text = f"the last question had no answer: {attempt.lost.text}"
         yield Known(None, text, is_news=True)
     if attempt.detail:
         whose = f"{agent} said" if is_quote(attempt) else "in detail"

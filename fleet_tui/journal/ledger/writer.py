@@ -523,7 +523,11 @@ def _mark(path: Path) -> tuple[int, int, int] | None:
 
 
 def _is_fenced(error: StorageError) -> bool:
-    return isinstance(error, sqlite3.IntegrityError) and "fenced" in str(error)
+    """The fence of the schema is its one trigger."""
+    return (
+        isinstance(error, sqlite3.IntegrityError)
+        and error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_TRIGGER
+    )
 
 
 def _full(error: StorageError) -> JournalFull:

@@ -30,7 +30,6 @@ from fleet_tui.core.ledger.fold import fold
 from fleet_tui.core.ledger.narrate import log_line
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
 from fleet_tui.core.logs import Level, LogLine
-from fleet_tui.core.reason_words import failure_words
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.status import sample_of
 from fleet_tui.core.tasks.attempts import RunReport, find_attempt, learn, reconcile_attempts
@@ -343,8 +342,7 @@ class _Past:
                         agent=agent.name,
                         health=Health.DOWN,
                         was=agent.health,
-                        reason="3 failed probes in a row: "
-                        + failure_words(FailureKind.GATEWAY_DOWN),
+                        reason="3 failed probes in a row: " + FailureKind.GATEWAY_DOWN.text,
                         failure=FailureKind.GATEWAY_DOWN,
                     )
                 ]

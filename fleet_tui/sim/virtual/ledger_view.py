@@ -233,7 +233,7 @@ class LedgerView:
             case TaskRetrying() as event:
                 task = self.tasks[event.task]
                 self._goes_on(task, "retried", now_s)
-                if event.reason.startswith(REQUEUED_BY):
+                if event.by:
                     if task.ended is None:
                         self._broken("only-dead-letters", f"{task.key} was requeued while open")
                     again = Requeued(

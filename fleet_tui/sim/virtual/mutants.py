@@ -19,6 +19,7 @@ from fleet_tui.core.ids import split_run_id
 from fleet_tui.core.ledger import fold
 from fleet_tui.core.ledger.events import Event, Recorded
 from fleet_tui.core.ledger.replies import Accepted, Refused
+from fleet_tui.core.reason_words import NotStartedCode
 from fleet_tui.core.routing import candidates, requirement, schedule, waiting
 from fleet_tui.core.tasks import attempts, dead_letters, queueing, submission, tries
 from fleet_tui.core.tasks import decide as task_commands
@@ -261,7 +262,9 @@ async def _abort_only(
     seen = await self._session(connection, order)
     if isinstance(seen, Unknown):
         return seen
-    return Definite(NotStarted(reason="fenced") if isinstance(seen, SessionState) else seen)
+    return Definite(
+        NotStarted(reason=NotStartedCode.FENCED) if isinstance(seen, SessionState) else seen
+    )
 
 
 async def _cut_off_is_dead(self: Any, connection: Any, order: Any) -> Inspection:

@@ -25,6 +25,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from fleet_tui.core.ids import RunId, TaskId
+from fleet_tui.core.reason_words import NotStartedCode
 from fleet_tui.core.tasks.evidence import (
     Definite,
     Died,
@@ -180,7 +181,7 @@ class Attempts:
         if isinstance(session, NotStarted):
             return Definite(session)
         if not self._is_owner():
-            return Definite(NotStarted(reason="engine-replaced"))
+            return Definite(NotStarted(reason=NotStartedCode.ENGINE_REPLACED))
         if not wanted():
             return Definite(CANCELLED_FIRST)
         bound_to = session.session_id if connection.dialect.expected_session else None
@@ -457,7 +458,7 @@ class Attempts:
             seen = await self._session(connection, order)
         match seen:
             case SessionState.ABSENT:
-                return Definite(NotStarted(reason="fenced", fenced=True))
+                return Definite(NotStarted(reason=NotStartedCode.FENCED, fenced=True))
             case Stopped() | Finished() | Died():
                 return Definite(seen)
             case Unknown():

@@ -7,6 +7,7 @@ package ``@openclaw/gateway-protocol`` holds the schema; :mod:`fleet_tui.wire.op
 what older releases lack.
 """
 
+from enum import StrEnum
 from string import ascii_letters, digits
 from typing import TypeVar
 
@@ -53,6 +54,22 @@ class ErrorDetails(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     reason: str = ""
     expected_protocol: object = None
     """Told with another protocol only, up to 2026.5.7 without a code."""
+
+
+class Lifecycle(StrEnum):
+    """That a gateway's process does not serve now, and comes or goes by itself."""
+
+    STARTING = "starting"
+    DRAINING = "draining"
+
+
+def lifecycle(code: str) -> Lifecycle | None:
+    """What a machine code of a gateway says about its process: ``startup-sidecars`` that it starts;
+    ``gateway-draining``, ``gateway-suspending`` and ``gateway-restarting`` that it drains. Releases
+    add codes to both families; the first words stay."""
+    if code.startswith("startup"):
+        return Lifecycle.STARTING
+    return Lifecycle.DRAINING if code.startswith("gateway-") else None
 
 
 class Challenge(msgspec.Struct, frozen=True, kw_only=True):

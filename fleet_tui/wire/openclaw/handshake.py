@@ -14,8 +14,10 @@ from fleet_tui.wire.openclaw.frames import (
     ErrorDetails,
     ErrorShape,
     GatewayHello,
+    Lifecycle,
     Malformed,
     decode,
+    lifecycle,
 )
 from fleet_tui.wire.openclaw.stream import NotWebSocket
 from fleet_tui.wire.words import words_of
@@ -80,9 +82,10 @@ def _kind(code: str, details: ErrorDetails) -> FailureKind:
         return FailureKind.PROTOCOL_MISMATCH
     if details.code == "MISSING_SCOPE" or code == "FORBIDDEN":
         return FailureKind.GATEWAY_SCOPE
-    if details.reason.startswith("startup"):
+    state = lifecycle(details.reason)
+    if state is Lifecycle.STARTING:
         return FailureKind.GATEWAY_STARTING
-    if details.reason.startswith("gateway-") or (code == "UNAVAILABLE" and not details.code):
+    if state is Lifecycle.DRAINING or (code == "UNAVAILABLE" and not details.code):
         return FailureKind.GATEWAY_DRAINING
     if code == "NOT_PAIRED":
         return FailureKind.GATEWAY_AUTH

@@ -22,7 +22,6 @@ from fleet_tui.core.agents.vitals import (
 from fleet_tui.core.fleet import AgentSpec, OpenClawAgent
 from fleet_tui.core.ids import RunId
 from fleet_tui.core.logs import LogGap, LogLine
-from fleet_tui.core.reason_words import failure_words
 from fleet_tui.core.tasks.evidence import LostReason
 from fleet_tui.core.text.untrusted import NOTHING_SAID
 from fleet_tui.wire.openclaw import readiness
@@ -278,7 +277,7 @@ class OpenClawPort(RunsByAttempts):
         """Why a gateway that says it is ready would take no work; empty when it would. It takes
         none before it has told what its release understands."""
         if self._deep_failure is not None:
-            return f"{NO_REQUESTS} fail: {failure_words(self._deep_failure.kind)}"
+            return f"{NO_REQUESTS} fail: {self._deep_failure.kind.text}"
         return f"{NO_REQUESTS} are not answered yet" if self._deep is None else ""
 
     @property

@@ -9,7 +9,7 @@ import msgspec
 from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.wire.numbers import finite
 from fleet_tui.wire.openclaw.dial import GatewayFailure
-from fleet_tui.wire.openclaw.frames import Malformed, decode
+from fleet_tui.wire.openclaw.frames import Lifecycle, Malformed, decode, lifecycle
 from fleet_tui.wire.words import excerpt, words_of
 
 PATH = "/readyz"
@@ -75,4 +75,5 @@ def _note(failing: list[str]) -> str:
     """A word for the screen. Only words of ours: what a gateway invents is 'not ready'."""
     if DRAINING in failing:
         return DRAINS
-    return "starting" if any(reason.startswith("startup") for reason in failing) else "not ready"
+    starts = any(lifecycle(reason) is Lifecycle.STARTING for reason in failing)
+    return "starting" if starts else "not ready"

@@ -30,7 +30,15 @@ from fleet_tui.core.tasks.evidence import (
 from fleet_tui.wire.numbers import count
 from fleet_tui.wire.openclaw.connection import GatewayRefused, GatewayReply, GatewayResult, Lost
 from fleet_tui.wire.openclaw.dial import GatewayFailure
-from fleet_tui.wire.openclaw.frames import ErrorDetails, Malformed, RunAccepted, decode, name_of
+from fleet_tui.wire.openclaw.frames import (
+    ErrorDetails,
+    Lifecycle,
+    Malformed,
+    RunAccepted,
+    decode,
+    lifecycle,
+    name_of,
+)
 from fleet_tui.wire.words import words_of
 
 FAILED_MODEL = "model-error"
@@ -181,7 +189,7 @@ def no_cancel(reply: GatewayRefused | Lost) -> Unknown:
     if isinstance(reply, GatewayRefused):
         details = decode(reply.error.details, ErrorDetails)
         reason = details.reason if isinstance(details, ErrorDetails) else ""
-        if reason.startswith("gateway-"):
+        if lifecycle(reason) is Lifecycle.DRAINING:
             return Unknown(LostReason.CANNOT_CANCEL, lost.detail)
     return lost
 
@@ -219,10 +227,10 @@ def refused_start(refused: GatewayRefused) -> NotStarted:
     invalid: it may know fewer methods and keys than others, or no agent of that id."""
     error = refused.error
     details = decode(error.details, ErrorDetails)
-    reason = details.reason or details.code if isinstance(details, ErrorDetails) else ""
+    said = details.reason or details.code if isinstance(details, ErrorDetails) else ""
+    reason = _word(said or error.code)
     return NotStarted(
-        reason=_word(reason or error.code),
-        detail=words_of(error.message),
+        reason=reason, detail=words_of(error.message), passing=lifecycle(reason) is not None
     )
 
 

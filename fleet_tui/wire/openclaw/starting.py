@@ -2,6 +2,8 @@
 
 import msgspec
 
+from fleet_tui.core.agents.vitals import FailureKind
+from fleet_tui.core.reason_words import NotStartedCode
 from fleet_tui.core.tasks.evidence import Definite, LostReason, NotStarted, Started, Unknown
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.openclaw.connection import GatewayRefused, GatewayReply, GatewayResult, Lost
@@ -28,12 +30,12 @@ def unfit(payload: Untrusted, max_payload: int) -> NotStarted | None:
         size = len(msgspec.json.encode(payload.raw))
     except UnicodeEncodeError as error:
         problem = words_of(f"not Unicode text: {error}")
-        return NotStarted(reason="payload-not-text", detail=problem, retryable=False)
+        return NotStarted(reason=NotStartedCode.PAYLOAD_NOT_TEXT, detail=problem, retryable=False)
     if size + ENVELOPE_BYTES <= max_payload:
         return None
     limit = words_of(f"{size} bytes; the gateway takes {max_payload}")
     # Its own limit, which may be a lie: all that the engine accepts, a real one takes.
-    return NotStarted(reason="payload-too-large", detail=limit)
+    return NotStarted(reason=NotStartedCode.PAYLOAD_TOO_LARGE, detail=limit)
 
 
 def is_accepted(answer: StartAnswer) -> bool:
@@ -55,5 +57,5 @@ def created(reply: GatewayReply) -> Created | NotStarted:
         case GatewayResult(payload=payload):
             session = decode(payload, Created)
             if isinstance(session, Malformed):
-                return NotStarted(reason="bad-answer", detail=words_of(session.problem))
+                return NotStarted(reason=FailureKind.BAD_ANSWER, detail=words_of(session.problem))
             return session

@@ -31,7 +31,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from fleet_tui.core.reason_words import not_started_words
+from fleet_tui.core.reason_words import NotStartedCode, not_started_words
 from fleet_tui.core.tasks.evidence import (
     MAX_ANSWER_CHARS,
     MAX_CHECKPOINT_CHARS,
@@ -76,7 +76,7 @@ MAX_TOOK_MS = 10 * 366 * 86_400_000
 MAX_SIGNAL = 64
 """Linux has signals 1 to 64, other systems fewer."""
 
-FENCED = NotStarted(reason="fenced", fenced=True)
+FENCED = NotStarted(reason=NotStartedCode.FENCED, fenced=True)
 """It never started, and a tombstone keeps it from starting."""
 
 NOTHING_LEFT = Unknown(

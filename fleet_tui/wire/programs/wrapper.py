@@ -49,7 +49,9 @@ from typing import NamedTuple
 import msgspec
 
 from fleet_tui.base.stopwatch import boot_time_s
+from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.ids import Epoch, RunId
+from fleet_tui.core.reason_words import NotStartedCode
 from fleet_tui.core.tasks.evidence import (
     Definite,
     Died,
@@ -271,14 +273,18 @@ class RunWrapper:
         given = _given(secrets)
         if len(given) > MAX_SECRETS_BYTES:
             detail = words_of(f"secrets of {len(given)} bytes, at most {MAX_SECRETS_BYTES}")
-            return Definite(NotStarted(reason="secrets-too-large", detail=detail, retryable=False))
+            return Definite(
+                NotStarted(reason=NotStartedCode.SECRETS_TOO_LARGE, detail=detail, retryable=False)
+            )
         payload = order.payload.raw.encode("utf-8", "surrogateescape")
         if len(payload) > MAX_PAYLOAD_BYTES:
             detail = words_of(f"{len(payload)} bytes, at most {MAX_PAYLOAD_BYTES}")
-            refusal = NotStarted(reason="payload-too-large", detail=detail, retryable=False)
+            refusal = NotStarted(
+                reason=NotStartedCode.PAYLOAD_TOO_LARGE, detail=detail, retryable=False
+            )
             return Definite(refusal)
         if not _RUN_ID.fullmatch(order.run_id):
-            return Definite(NotStarted(reason="bad-id", retryable=False))
+            return Definite(NotStarted(reason=NotStartedCode.BAD_ID, retryable=False))
         refused = await self._introduced(shell)
         if refused is not None:
             return Definite(refused)
@@ -300,7 +306,7 @@ class RunWrapper:
             case WrapperReply(state=("refused", reason), words=words):
                 return Definite(NotStarted(reason=reason, fenced="buried" in words))
             case WrapperReply(state=("stale", *_)):
-                return Definite(NotStarted(reason="stale-epoch"))
+                return Definite(NotStarted(reason=NotStartedCode.STALE_EPOCH))
             case WrapperReply(state=("fenced",)):
                 return Definite(FENCED)
             case WrapperReply(state=("lost",)):
@@ -346,15 +352,15 @@ class RunWrapper:
             case Unknown(reason=reason, detail=detail):
                 return NotStarted(reason=reason.value, detail=detail)
             case WrapperReply(state=("stale", *_)):
-                return NotStarted(reason="stale-epoch")
+                return NotStarted(reason=NotStartedCode.STALE_EPOCH)
             case WrapperReply(state=("refused", reason)):
                 return NotStarted(reason=reason)
             case WrapperReply(words=words) if "epoch" in words:
                 return None
             case WrapperReply() if told_full(reply) is not None:
-                return NotStarted(reason="disk-full")
+                return NotStarted(reason=FailureKind.DISK_FULL)
             case WrapperReply():
-                return NotStarted(reason="run-dir-not-writable")
+                return NotStarted(reason=NotStartedCode.RUN_DIR_NOT_WRITABLE)
 
     @property
     def is_known(self) -> bool:
@@ -407,7 +413,7 @@ class RunWrapper:
         self, shell: Shell, verb: str, order: RunOrder, extra: Sequence[object], timeout_ms: int
     ) -> Definite[Running | Finished | Died | Stopped | NotStarted] | Unknown:
         if not _RUN_ID.fullmatch(order.run_id):
-            return Definite(NotStarted(reason="bad-id", retryable=False))
+            return Definite(NotStarted(reason=NotStartedCode.BAD_ID, retryable=False))
         result = await shell.run(
             COMMAND,
             self._question(verb, order, extra),

@@ -12,6 +12,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from enum import StrEnum
 from typing import TypeVar
 
 import asyncssh
@@ -54,13 +55,22 @@ _Channel = TypeVar("_Channel", bound="SSHChannel[bytes]")
 _Session = TypeVar("_Session")
 
 
+class FileFault(StrEnum):
+    """Why a remote file cannot be read."""
+
+    MISSING = "missing"
+    DENIED = "denied"
+    TOO_LARGE = "too-large"
+    NOT_A_FILE = "not-a-file"
+    NO_SFTP = "no-sftp"
+    LOST = "lost"
+    """The connection ended, which says nothing about the file."""
+
+
 class FileFailure(msgspec.Struct, frozen=True, kw_only=True):
-    """A remote file that could not be read.
+    """A remote file that could not be read."""
 
-    ``reason``: missing, denied, too-large, not-a-file, no-sftp, lost.
-    """
-
-    reason: str
+    reason: FileFault
     detail: Untrusted = NOTHING_SAID
 
 
@@ -258,17 +268,18 @@ class SshConnection:
             async with asyncio.timeout(READ_FILE_TIMEOUT_S), self._sessions:
                 sftp = await self._in_turn(self.raw.start_sftp_client)
                 if isinstance(sftp, ChannelFailure):
-                    return FileFailure(reason="no-sftp", detail=sftp.detail)
+                    return FileFailure(reason=FileFault.NO_SFTP, detail=sftp.detail)
                 with self._counted():
                     async with sftp:
                         found = await _sftp_read(sftp, path.removeprefix("~/"), max_bytes)
                 return found
         except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath) as error:
-            return FileFailure(reason="missing", detail=describe(error))
+            return FileFailure(reason=FileFault.MISSING, detail=describe(error))
         except asyncssh.SFTPPermissionDenied as error:
-            return FileFailure(reason="denied", detail=describe(error))
+            return FileFailure(reason=FileFault.DENIED, detail=describe(error))
         except (asyncssh.Error, OSError) as error:
-            reason = "lost" if self.lost.is_set() or isinstance(error, TimeoutError) else "no-sftp"
+            is_lost = self.lost.is_set() or isinstance(error, TimeoutError)
+            reason = FileFault.LOST if is_lost else FileFault.NO_SFTP
             return FileFailure(reason=reason, detail=describe(error))
 
     def make_snappy(self) -> None:
@@ -328,12 +339,12 @@ def _close_late(task: "asyncio.Task[tuple[_Channel, _Session]]") -> None:
 async def _sftp_read(sftp: asyncssh.SFTPClient, path: str, max_bytes: int) -> bytes | FileFailure:
     found = await sftp.stat(path)
     if found.type != asyncssh.FILEXFER_TYPE_REGULAR:
-        return FileFailure(reason="not-a-file", detail=words_of(path))
+        return FileFailure(reason=FileFault.NOT_A_FILE, detail=words_of(path))
     async with sftp.open(path, "rb") as file:
         data: bytes = await file.read(max_bytes + 1)
     if len(data) > max_bytes:
         detail = words_of(f"more than {max_bytes} bytes")
-        return FileFailure(reason="too-large", detail=detail)
+        return FileFailure(reason=FileFault.TOO_LARGE, detail=detail)
     return data
 
 

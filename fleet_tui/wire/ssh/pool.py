@@ -22,7 +22,7 @@ from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.shell import ChannelFailure, Completed, RunResult
 from fleet_tui.wire.ssh.admission import AGAIN_AFTER_S, SshAdmission
 from fleet_tui.wire.ssh.advice import ADOPTED, auth_advice, called, host_key_advice
-from fleet_tui.wire.ssh.connection import FileFailure, SshConnection, TcpChannel
+from fleet_tui.wire.ssh.connection import FileFailure, FileFault, SshConnection, TcpChannel
 from fleet_tui.wire.ssh.failures import (
     LocalSetupError,
     SshFailure,
@@ -45,6 +45,7 @@ __all__ = [
     "ChannelFailure",
     "Completed",
     "FileFailure",
+    "FileFault",
     "RunResult",
     "SshConnection",
     "SshFailure",

@@ -34,7 +34,6 @@ from fleet_tui.core.ids import AgentName, HostName
 from fleet_tui.core.ledger.events import Event, Recorded
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.logs import Level, LogLine
-from fleet_tui.core.reason_words import failure_words
 from fleet_tui.core.tasks.model import Attempt, Task
 from fleet_tui.core.tasks.open_run import notes
 from fleet_tui.core.text import words
@@ -104,7 +103,7 @@ def _health_lines(
     if agent.reason:
         pairs.append(("because", short(agent.reason)))
     if agent.failure is not None:
-        pairs.append(("failure", Cell(failure_words(agent.failure), Tone.ERROR)))
+        pairs.append(("failure", Cell(agent.failure.text, Tone.ERROR)))
     made = [facts(pairs)]
     if agent.detail:
         made.append(line(Cell("heard ", Tone.DIM), short(agent.detail), indent=7))

@@ -25,7 +25,6 @@ from fleet_tui.core.agents.troubles import waits_for
 from fleet_tui.core.fleet import FleetSpec, TaskClass
 from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.reason_words import lost_words
 from fleet_tui.core.routing.decision import RoutingDecision
 from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Task, TaskPhase
 from fleet_tui.core.tasks.open_run import notes
@@ -212,7 +211,7 @@ def _attempt_row(attempt: Attempt, pen: Pen, now_ms: int) -> Sequence[Cell | str
     began = attempt.started_at_ms or attempt.planned_at_ms
     ended = attempt.ended_at_ms if attempt.ended_at_ms is not None else now_ms
     usage = attempt.usage
-    said = [lost_words(attempt.lost)] if attempt.lost is not None and not attempt.reason else []
+    said = [attempt.lost.text] if attempt.lost is not None and not attempt.reason else []
     said += [short(reason_of(attempt))] if attempt.reason else []
     said += [short(attempt.detail)] if attempt.detail else []
     said += ["the agent resumed it by itself"] if attempt.resumed_by_agent else []

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-from fleet_tui.core.reason_words import lost_words, pending_words
 from fleet_tui.core.routing.decision import Pending
 from fleet_tui.core.tasks.model import HoldRecord, Task, TaskPhase
 from fleet_tui.core.text.firewall import safe_line
@@ -13,7 +12,7 @@ MAX_CHARS = 400
 
 def waiting_words(pending: Pending) -> str:
     """Why a task waits: the engine's words, or what its code means."""
-    return safe_line(pending.detail or pending_words(pending.code), MAX_CHARS)
+    return safe_line(pending.detail or pending.code.text, MAX_CHARS)
 
 
 def held_words(hold: HoldRecord) -> str:
@@ -32,7 +31,7 @@ def reasons(task: Task, notes: Sequence[str] = ()) -> list[str]:
         return [f"dropped by {task.dropped_by}: {task.reason}" if task.dropped_by else task.reason]
     last = task.open_attempt
     if last is not None and last.lost is not None:
-        return [*notes, f"{lost_words(last.lost)} {last.detail.raw}".strip()]
+        return [*notes, f"{last.lost.text} {last.detail.raw}".strip()]
     if notes or last is None or not last.decision.note:
         return list(notes)
     first = f"{last.decision.strategy}: " if len(task.attempts) == 1 else ""
