@@ -12,7 +12,8 @@ from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.tasks import dead_letters
 from fleet_tui.core.tasks.filter import TASK_KEYS, TASK_WORDS, task_text, task_value
 from fleet_tui.core.tasks.model import Task
-from fleet_tui.core.text.filters import (
+from fleet_tui.core.text.filters.filter import parse
+from fleet_tui.core.text.filters.nodes import (
     AllOf,
     AnyOf,
     Compare,
@@ -25,7 +26,6 @@ from fleet_tui.core.text.filters import (
     Since,
     Until,
     Word,
-    parse,
 )
 from fleet_tui.core.text.near import nearest
 

@@ -12,7 +12,8 @@ from fleet_tui.cli.written_task import BadTask, parse_line
 from fleet_tui.config.load import InvalidFleet, load_bytes
 from fleet_tui.core.logs import MAX_LINE_CHARS
 from fleet_tui.core.tasks.filter import TASK_KEYS
-from fleet_tui.core.text.filters import MAX_FILTER_CHARS, FilterProblem, parse
+from fleet_tui.core.text.filters.filter import parse
+from fleet_tui.core.text.filters.nodes import MAX_FILTER_CHARS, FilterProblem
 from fleet_tui.core.text.regex import BoundedRegex, compile_bounded
 from tests.bench.frame import Row, at_most, cost_of
 

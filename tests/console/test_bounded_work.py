@@ -20,7 +20,7 @@ from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.logs import Level, LogLine
 from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.text import words
-from fleet_tui.core.text.filters import Filter, parse
+from fleet_tui.core.text.filters.filter import Filter, parse
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.feed.feed import View
 from tests.support.console import at_rest, console, press, running, text_of, until

@@ -9,8 +9,7 @@ from fleet_tui.console.views.logs.pane import FILTER_KEYS
 from fleet_tui.console.views.logs.sieve import sieved
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.logs import Level, LogLine, LogQuery
-from fleet_tui.core.text import filters
-from fleet_tui.core.text.filters import Filter
+from fleet_tui.core.text.filters.filter import Filter, parse
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fake_feed import FakeFeed
 
@@ -37,7 +36,7 @@ MINUTE_MS = 60_000
 
 
 def parsed(text: str) -> Filter:
-    found = filters.parse(text, now_ms=NOW_MS, keys=FILTER_KEYS)
+    found = parse(text, now_ms=NOW_MS, keys=FILTER_KEYS)
     assert isinstance(found, Filter), found
     return found
 

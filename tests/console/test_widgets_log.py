@@ -8,7 +8,7 @@ from textual.selection import SELECT_ALL, Selection
 from fleet_tui.console.widgets.log_view import LogEntry, LogView, log_cells
 from fleet_tui.core.ids import AgentName, TaskId
 from fleet_tui.core.logs import Level, LogGap, LogLine
-from fleet_tui.core.text.filters import Filter, parse
+from fleet_tui.core.text.filters.filter import Filter, parse
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support import payloads
 from tests.support.screens import Bench, screen_lines, settle

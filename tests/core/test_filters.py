@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet_tui.core.text.filters import (
+from fleet_tui.core.text.filters.filter import Filter, parse
+from fleet_tui.core.text.filters.nodes import (
     AllOf,
     AnyOf,
     Compare,
     Equals,
-    Filter,
     FilterProblem,
     Like,
     Node,
@@ -20,7 +20,6 @@ from fleet_tui.core.text.filters import (
     Pattern,
     Value,
     Word,
-    parse,
 )
 from fleet_tui.core.text.regex import BoundedRegex, compile_bounded
 

@@ -8,7 +8,7 @@ from fleet_tui.core.ids import AgentName, RunId, TaskId
 from fleet_tui.core.routing.decision import Pending, PendingCode, RoutingDecision
 from fleet_tui.core.tasks.filter import TASK_KEYS, task_text, task_value
 from fleet_tui.core.tasks.model import Attempt, AttemptPhase, HoldRecord, Task, TaskPhase
-from fleet_tui.core.text.filters import Value
+from fleet_tui.core.text.filters.nodes import Value
 from tests.support.fleets import work
 
 NOW_MS = 9_000

@@ -11,10 +11,19 @@ import pytest
 from tests.hygiene.sources import Function, functions, modules
 from tests.mutation.declared import TESTS
 from tests.mutation.decorators import with_properties, without_decorators
-from tests.mutation.digest import digests, digests_of
+from tests.mutation.digest import Name, digests, digests_of
 from tests.mutation.digest import modules as modules_of_the_core
 from tests.mutation.keys import change, is_unreachable, is_wording
-from tests.mutation.record import PAGE, Explanation, explanations, made_by, score, sentence
+from tests.mutation.record import (
+    PAGE,
+    Explanation,
+    FunctionScore,
+    explanations,
+    made_by,
+    moved,
+    score,
+    sentence,
+)
 from tests.support.surroundings import CHECKOUT
 
 HOW = "run: python -m tests.mutation"
@@ -79,6 +88,14 @@ def test_a_function_is_known_by_its_class_and_has_what_is_inside_it() -> None:
         "class A:\n    class B:\n        def c(self) -> None:\n            def d() -> None: ...\n"
     )
     assert list(digests(code)) == ["A.B.c"]
+
+
+def test_a_function_that_only_went_to_another_module_keeps_its_score() -> None:
+    of = FunctionScore("d", killed=1, refused=2, explained=0, left_out=0)
+    old, new = Name("a", "f"), Name("a.b", "f")
+    assert moved({old: of}, {new: "d"}) == {new: of}
+    assert moved({old: of}, {new: "another"}) == {}
+    assert moved({old: of}, {old: "d", new: "d"}) == {old: of}, "a copy is another function"
 
 
 def test_the_tests_it_plays_are_there() -> None:

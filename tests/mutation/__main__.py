@@ -34,6 +34,7 @@ from tests.mutation.record import (
     explanations,
     function_score,
     made_by,
+    moved,
     record,
     score,
     sentence,
@@ -64,7 +65,7 @@ def main(arguments: list[str]) -> int:
         return play_sample(names, options)
     today = {name: digest for module in modules() for name, digest in digests_of(module).items()}
     is_of_today = SCORE.exists() and made_by() == version("mutmut")
-    kept = {n: of for n, of in (score() if is_of_today else {}).items() if n in today}
+    kept = moved(score() if is_of_today else {}, today)
     stale = {
         name
         for name, digest in today.items()

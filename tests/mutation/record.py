@@ -110,6 +110,17 @@ def record(played: Score) -> None:
     PAGE.write_text(page.replace(before, sentence(played)) if before else page, encoding="utf-8")
 
 
+def moved(recorded: Score, today: Mapping[Name, str]) -> Score:
+    """A score under the names of today: a function that only went to another module keeps it."""
+    gone = {(n.function, of.digest): of for n, of in recorded.items() if n not in today}
+    came = {
+        name: gone[name.function, digest]
+        for name, digest in today.items()
+        if name not in recorded and (name.function, digest) in gone
+    }
+    return {name: of for name, of in recorded.items() if name in today} | came
+
+
 def function_score(digest: str, outcomes: Iterable[Outcome], left_out: int) -> FunctionScore:
     """Count. All survivors have an explanation."""
     counts = Counter(outcomes)

@@ -12,8 +12,10 @@ from fleet_tui.console.terminal.slices import Key, Slices, in_order
 from fleet_tui.console.text.cells import Cell, Tone, line_text
 from fleet_tui.console.views.pane import Pane
 from fleet_tui.console.widgets.fleet_table import Column, FleetTable, Row
-from fleet_tui.core.text import filters, words
-from fleet_tui.core.text.filters import Filter, FilterProblem, Value
+from fleet_tui.core.text import words
+from fleet_tui.core.text.filters import nodes
+from fleet_tui.core.text.filters.filter import Filter, parse
+from fleet_tui.core.text.filters.nodes import FilterProblem, Value
 from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.feed.feed import Link, View
 
@@ -280,7 +282,7 @@ class TablePane(Pane, Generic[R]):
         """Narrow down; see :meth:`Pane.set_filter`."""
         text = text.strip()
         now_ms = self.view.now_ms if self.view is not None else 0
-        parsed = filters.parse(
+        parsed = parse(
             text,
             now_ms=now_ms,
             keys=self.filter_keys,
@@ -353,18 +355,18 @@ class TablePane(Pane, Generic[R]):
         return [by_id[row_id] for row_id in self.table.selected_ids if row_id in by_id]
 
 
-def _looks_into_text(node: filters.Node) -> bool:
+def _looks_into_text(node: nodes.Node) -> bool:
     """Whether a filter looks for words; making the text of a record costs more than the rest."""
     match node:
-        case filters.Word() | filters.Pattern():
+        case nodes.Word() | nodes.Pattern():
             return True
-        case filters.Not(term):
+        case nodes.Not(term):
             return _looks_into_text(term)
-        case filters.AllOf(terms) | filters.AnyOf(terms):
+        case nodes.AllOf(terms) | nodes.AnyOf(terms):
             return any(_looks_into_text(term) for term in terms)
         case (
-            filters.Equals() | filters.Compare() | filters.Like() | filters.Since()
-            | filters.Until()
+            nodes.Equals() | nodes.Compare() | nodes.Like() | nodes.Since()
+            | nodes.Until()
         ):  # fmt: skip
             return False
         case _:

@@ -23,7 +23,7 @@ from fleet_tui.console.views.logs.lines import LogEntry, is_error, log_cells, lo
 from fleet_tui.console.views.logs.search import LogSearch
 from fleet_tui.console.widgets.log_keys import LOG_KEYS
 from fleet_tui.console.widgets.paint import Painted, between, overlay
-from fleet_tui.core.text.filters import Filter
+from fleet_tui.core.text.filters.filter import Filter
 from fleet_tui.core.text.words import plural
 
 __all__ = ["LogEntry", "LogView", "log_cells", "log_matches"]

@@ -3,7 +3,7 @@
 from fleet_tui.core.fleet import Priority, TaskClass
 from fleet_tui.core.tasks.model import Task, TaskPhase
 from fleet_tui.core.tasks.words import TaskWord, task_word
-from fleet_tui.core.text.filters import Value
+from fleet_tui.core.text.filters.nodes import Value
 from fleet_tui.core.text.words import elapsed_ms
 
 TASK_KEYS = frozenset(

@@ -105,7 +105,6 @@ class Process:
         self._started_at_s = pace.elapsed_s()
         self._suspension: Suspension | None = None
         self._wrong_tokens = 0
-        self._runs_seen = 0
         self._usage_fresh_at_s: float | None = None
         self._tasks: dict[asyncio.Task[None], None] = {}
         self.runs = RunTable(

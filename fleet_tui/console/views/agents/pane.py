@@ -13,7 +13,7 @@ from fleet_tui.console.views.table import TablePane
 from fleet_tui.console.widgets.fleet_table import Column, FleetTable
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.text.filters import Value
+from fleet_tui.core.text.filters.nodes import Value
 from fleet_tui.feed.feed import View
 
 _RIGHT = Align.RIGHT

@@ -12,7 +12,7 @@ from fleet_tui.core.alerting.model import Alert, Severity
 from fleet_tui.core.alerting.rules import agent_of
 from fleet_tui.core.logs import Level
 from fleet_tui.core.text import words
-from fleet_tui.core.text.filters import Value
+from fleet_tui.core.text.filters.nodes import Value
 from fleet_tui.feed.feed import View
 
 

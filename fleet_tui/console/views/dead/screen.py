@@ -24,7 +24,7 @@ from fleet_tui.core.tasks.dead_letters import (
 )
 from fleet_tui.core.tasks.dead_letters import group as grouped
 from fleet_tui.core.text import words
-from fleet_tui.core.text.filters import Value
+from fleet_tui.core.text.filters.nodes import Value
 from fleet_tui.feed.feed import View
 
 MAX_SAMPLE_CHARS = 200

@@ -15,7 +15,7 @@ from fleet_tui.console.views.table import TablePane
 from fleet_tui.console.widgets.fleet_table import Column, FleetTable
 from fleet_tui.core.logs import Level
 from fleet_tui.core.text import words
-from fleet_tui.core.text.filters import Value
+from fleet_tui.core.text.filters.nodes import Value
 from fleet_tui.feed.feed import View
 
 Numbered = tuple[int, Notice]

@@ -18,7 +18,7 @@ from fleet_tui.console.views.block import Block
 from fleet_tui.console.views.pane import Pane
 from fleet_tui.console.views.table import TablePane
 from fleet_tui.console.widgets.fleet_table import Column, FleetTable
-from fleet_tui.core.text.filters import Value
+from fleet_tui.core.text.filters.nodes import Value
 from fleet_tui.feed.feed import View
 
 FILTER_HELP = (

@@ -4,7 +4,8 @@ from fleet_tui.console.text.cells import Cell, Line, Tone
 from fleet_tui.console.text.fit import fit
 from fleet_tui.console.text.looks import level_tone
 from fleet_tui.core.logs import Level, LogGap, LogLine
-from fleet_tui.core.text.filters import Filter, Value
+from fleet_tui.core.text.filters.filter import Filter
+from fleet_tui.core.text.filters.nodes import Value
 from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.core.text.words import clock_ms, grouped, plural
 

@@ -17,8 +17,9 @@ from fleet_tui.console.widgets.log_view import LogView, log_cells
 from fleet_tui.core.agents.canary import is_canary
 from fleet_tui.core.ids import TaskId, task_label
 from fleet_tui.core.logs import LogGap, LogLine
-from fleet_tui.core.text import filters, words
-from fleet_tui.core.text.filters import FilterProblem
+from fleet_tui.core.text import words
+from fleet_tui.core.text.filters.filter import parse
+from fleet_tui.core.text.filters.nodes import FilterProblem
 from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.feed.feed import View
 
@@ -235,7 +236,7 @@ class LogsPane(Pane):
         if self.problems_only and not text:
             wanted = PROBLEMS
         now_ms = self._view.now_ms if self._view is not None else 0
-        parsed = filters.parse(
+        parsed = parse(
             wanted,
             now_ms=now_ms,
             keys=FILTER_KEYS,

@@ -17,8 +17,8 @@ from fleet_tui.console.widgets.log_view import LogView
 from fleet_tui.core.agents.canary import is_canary
 from fleet_tui.core.ids import AgentName, TaskId
 from fleet_tui.core.logs import LogGap, LogLine, LogQuery
-from fleet_tui.core.text import filters, words
-from fleet_tui.core.text.filters import Filter
+from fleet_tui.core.text import words
+from fleet_tui.core.text.filters.filter import Filter, parse
 from fleet_tui.feed.feed import View
 
 FIRST_PAGE = 2_000
@@ -296,7 +296,7 @@ class StoredLogsPane(LogsPane):
         problem = super()._apply(text)
         if problem is None and self._highlights and text and self._view is not None:
             now_ms, offset = self._view.now_ms, self.console.utc_offset_minutes
-            marked = filters.parse(text, now_ms=now_ms, keys=FILTER_KEYS, offset_minutes=offset)
+            marked = parse(text, now_ms=now_ms, keys=FILTER_KEYS, offset_minutes=offset)
             if isinstance(marked, Filter):
                 self.lines.set_filter(marked, hide=False)
         return problem

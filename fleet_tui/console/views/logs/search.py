@@ -10,7 +10,7 @@ from typing import Protocol
 
 from fleet_tui.console.terminal.slices import Slices
 from fleet_tui.console.views.logs.lines import LogEntry, log_matches
-from fleet_tui.core.text.filters import Filter
+from fleet_tui.core.text.filters.filter import Filter
 
 
 class Tell(Protocol):

@@ -6,13 +6,13 @@ from msgspec.structs import replace
 
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.logs import Level, LogQuery
-from fleet_tui.core.text.filters import (
+from fleet_tui.core.text.filters.filter import Filter
+from fleet_tui.core.text.filters.nodes import (
     RANKS,
     AllOf,
     AnyOf,
     Compare,
     Equals,
-    Filter,
     Like,
     Node,
     Not,

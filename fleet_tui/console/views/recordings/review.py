@@ -20,7 +20,7 @@ from fleet_tui.core.ledger.narrate import narrate
 from fleet_tui.core.ledger.sentence import Sentence
 from fleet_tui.core.logs import Level
 from fleet_tui.core.text import words
-from fleet_tui.core.text.filters import Value
+from fleet_tui.core.text.filters.nodes import Value
 from fleet_tui.feed.feed import View
 
 MAX_EVENTS = 500

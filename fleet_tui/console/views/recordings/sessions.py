@@ -16,7 +16,7 @@ from fleet_tui.console.text.document import name, short
 from fleet_tui.console.views.table import TablePane
 from fleet_tui.console.widgets.fleet_table import Column, FleetTable
 from fleet_tui.core.text import words
-from fleet_tui.core.text.filters import Value
+from fleet_tui.core.text.filters.nodes import Value
 from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.feed.feed import Session, View
 

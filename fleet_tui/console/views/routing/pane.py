@@ -10,7 +10,7 @@ from fleet_tui.console.views.table import TablePane
 from fleet_tui.console.widgets.fleet_table import Column
 from fleet_tui.core.routing.record import DecisionRecord
 from fleet_tui.core.text import words
-from fleet_tui.core.text.filters import Value
+from fleet_tui.core.text.filters.nodes import Value
 from fleet_tui.feed.feed import View
 
 

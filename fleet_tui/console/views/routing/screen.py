@@ -10,7 +10,7 @@ from fleet_tui.console.shell.screen import FleetScreen
 from fleet_tui.console.views.routing.pane import RoutingPane
 from fleet_tui.console.widgets.fleet_table import FleetTable
 from fleet_tui.core.routing.record import DecisionRecord
-from fleet_tui.core.text.filters import Value
+from fleet_tui.core.text.filters.nodes import Value
 
 
 class RoutesPane(RoutingPane):
