@@ -9,13 +9,10 @@ import re
 
 from fleet_tui.core.text.redaction import without_patterns
 from fleet_tui.core.text.secret_names import NAMED
+from fleet_tui.core.text.secret_shapes import KEY_BEGIN, KEY_END, PUTTY_BEGIN, PUTTY_END
 
-_PEM_BEGIN = re.compile(
-    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|PuTTY-User-Key-File-\d:"
-)
-_PEM_END = re.compile(
-    r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|Private-MAC: ?[0-9a-f]{8,}"
-)
+_PEM_BEGIN = re.compile(rf"{KEY_BEGIN}|{PUTTY_BEGIN}")
+_PEM_END = re.compile(rf"{KEY_END}|{PUTTY_END}")
 
 MAX_PEM_LINES = 400
 """A key block that never ends hides at most so many lines."""

@@ -12,6 +12,7 @@ import re
 
 from fleet_tui.config.problems import did_you_mean
 from fleet_tui.config.values import MAX_TEXT_CHARS, Unacceptable, text
+from fleet_tui.core.fleet import is_reference
 
 KINDS = ("env", "file", "keyring", "host")
 REFERENCE_PATTERN = r"secret:(env|file|keyring|host):.+"
@@ -59,8 +60,3 @@ def text_or_reference(value: object) -> str:
     """Any text on one line; what begins like a reference has to be one."""
     found = text(value)
     return reference(value) if is_reference(found) else found
-
-
-def is_reference(value: str) -> bool:
-    """Whether a value only says where a secret is."""
-    return value.startswith("secret:")

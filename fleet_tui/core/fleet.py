@@ -204,6 +204,11 @@ class HostSpec(msgspec.Struct, frozen=True, kw_only=True):
         return (self.address.lower(), self.port or 22, self.direct)
 
 
+def is_reference(value: str) -> bool:
+    """Whether a value of a fleet file only says where a secret is: ``secret:env:TOKEN``."""
+    return value.startswith("secret:")
+
+
 class PoolSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Agents that share work and a way of choosing among them."""
 

@@ -54,11 +54,6 @@ class SecretProblem(msgspec.Struct, frozen=True, kw_only=True):
     detail: Untrusted = NOTHING_SAID
 
 
-def is_reference(value: str) -> bool:
-    """Whether a variable's value in a fleet file only says where a secret is."""
-    return value.startswith("secret:")
-
-
 Connect = Callable[[], Awaitable[SshConnection | SshFailure]]
 
 

@@ -7,7 +7,7 @@ import pytest
 from textual.binding import Binding
 
 from fleet_tui.cli.main import COMMANDS as VERBS
-from fleet_tui.console.actions.action import UPPER_CASE_THAT_LOOKS, Action, ActionEffect, key_text
+from fleet_tui.console.actions.action import Action, ActionEffect, key_text
 from fleet_tui.console.actions.registry import ACTIONS, BY_NAME, keys_table_markdown
 from fleet_tui.console.actions.selection import Context, Scope, Selection
 from fleet_tui.console.shell.commandline import COMMANDS, CommandSpec, find
@@ -23,6 +23,9 @@ from tests.support.scene import agent_name, task_id
 
 IMPOSSIBLE = {"ctrl+i", "ctrl+m", "ctrl+h", "shift+enter", "ctrl+enter", "ctrl+a", "ctrl+b"}
 """Other keys in most terminals, or the prefixes of screen and tmux."""
+
+UPPER_CASE_THAT_LOOKS = frozenset({"G", "N", "E"})
+"""The exceptions to the rule, as pagers have them: end, previous match, previous error."""
 
 
 def is_upper_case(key: str) -> bool:

@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from fleet_tui.console.text.cells import Tone
 from fleet_tui.console.text.glyphs import ASCII, UNICODE
@@ -146,4 +147,6 @@ def test_filters_ask_for_values() -> None:
     assert answers["pool"] == "gpu"
     assert answers["state"] == "unreachable"
     assert answers["p95"] is None
-    assert rows.agent_value(row, "nonsense") is None
+    row = replace(row, labels={"tier": "gold"})
+    assert rows.agent_value(row, "label.tier") == "gold"
+    assert rows.agent_value(row, "label.other") is None

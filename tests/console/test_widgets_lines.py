@@ -259,7 +259,7 @@ def test_every_sign_is_one_cell_and_ascii_is_ascii() -> None:
         assert len(set(signs.signs.values())) == len(glyphs.Sign)
 
 
-def test_states_bars_and_trends() -> None:
+def test_states_and_bars() -> None:
     assert agent_cell(glyphs.UNICODE, AgentWord.DOWN) == Cell("✗ down", Tone.ERROR)
     assert agent_cell(glyphs.ASCII, AgentWord.DRAINING) == Cell("~ draining", Tone.BUSY)
     assert task_cell(glyphs.UNICODE, TaskWord.UNKNOWN) == Cell("? unknown", Tone.WARN)
@@ -270,9 +270,6 @@ def test_states_bars_and_trends() -> None:
     assert glyphs.UNICODE.bar(999, 1_000, 4) == "███░"
     assert glyphs.UNICODE.bar(9, 4, 4) == "████"
     assert glyphs.UNICODE.bar(1, 0, 4) == "█░░░"
-    assert glyphs.UNICODE.trend(100, 128) == "↗"
-    assert glyphs.UNICODE.trend(100, 103) == "→"
-    assert glyphs.ASCII.trend(100, 50) == "v"
     assert glyphs.UNICODE.spark([0, 7]) == "▁█"
 
 

@@ -345,13 +345,15 @@ ASKS = by_id(
     "needs-operator:tasks",
     severity=Severity.CRIT,
     subject="tasks",
-    text="need your verdict",
+    text="1 needs your verdict",
+    is_corrected=True,
 )
 LOST = by_id(
     "unknown-runs:tasks",
     severity=Severity.WARN,
     subject="runs",
-    text="in unknown state",
+    text="1 in unknown state",
+    is_corrected=True,
 )
 HELD = by_id(
     "held:tasks", severity=Severity.WARN, subject="queue", text="no agent can take some tasks"
@@ -409,6 +411,12 @@ TASKS: list[tuple[Task, dict[str, Condition]]] = [
     ),
     (waits(PendingCode.CAPABILITY, submitted_at_ms=0), {}),
 ]
+
+
+def test_what_needs_you_is_counted() -> None:
+    lost = unknown(NOW_MS - 60_000)
+    texts = {c.text for c in of_tasks(NEEDS, NEEDS, lost, lost, lost).values()}
+    assert texts == {"2 need your verdict", "3 in unknown state"}
 
 
 @pytest.mark.parametrize(("task", "expected"), TASKS)

@@ -15,7 +15,8 @@ from fleet_tui.console.terminal.seatbelt import ReplyFilter, belted
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.logs import MAX_LINE_CHARS, Level
 from fleet_tui.core.tasks.evidence import Definite, Unknown
-from fleet_tui.core.text.firewall import from_bytes, safe_line, safe_text
+from fleet_tui.core.text.firewall import safe_line, safe_text
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.journal.errors import JournalError
 from fleet_tui.journal.recordings.importing import import_recording
 from fleet_tui.wire.framing import LineFramer, cut_line
@@ -35,9 +36,16 @@ MARK_CHARS = 64
 """Room for the note of a cut."""
 
 
+def _remote(data: bytes) -> Untrusted:
+    return Untrusted(data.decode(errors="backslashreplace"))
+
+
 def firewall(data: bytes) -> None:
     """Nothing that comes out steers a terminal, and a second time changes nothing."""
-    for text in (from_bytes(data).raw, data.decode("utf-8", "surrogateescape")):
+    for text in (
+        _remote(data).raw,
+        data.decode("utf-8", "surrogateescape"),
+    ):
         line = safe_line(text)
         assert line.isprintable(), line
         assert safe_line(line) == line
@@ -63,7 +71,7 @@ def answers(data: bytes) -> None:
 
 def gateway_log(data: bytes) -> None:
     """A line of a gateway's log is always a line of ours."""
-    text = from_bytes(data).raw
+    text = _remote(data).raw
     line = logs.parse_line(
         text, source=AgentName("a"), received_at_ms=1, tasks={}, redactor=LineRedactor()
     )
@@ -93,7 +101,7 @@ def terminal(data: bytes) -> None:
 
 def redactor(data: bytes) -> None:
     """Redacting ends, and what is redacted stays so."""
-    text = redact(from_bytes(data).raw)
+    text = redact(_remote(data).raw)
     assert isinstance(text, str)
 
 

@@ -11,6 +11,7 @@ from fleet_tui.core.ledger.events import UnknownEvent
 from fleet_tui.core.logs import LogGap, LogQuery
 from fleet_tui.core.tasks.model import TaskPhase
 from fleet_tui.journal.ledger.reader import JournalReader
+from fleet_tui.journal.ledger.verifying import verify
 from fleet_tui.journal.ledger.writer import JournalWriter
 from fleet_tui.journal.recordings.importing import import_recording
 from fleet_tui.journal.telemetry.logs import LogReader
@@ -45,7 +46,7 @@ def golden(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 def test_the_golden_ledger_tells_its_story(golden: Path) -> None:
     with closing(JournalReader(golden)) as reader:
-        assert reader.verify().intact
+        assert verify(reader.directory).intact
         state = reader.load()
         history = reader.read(NOWHERE, 100)
     assert state.seq == 24

@@ -22,6 +22,7 @@ from fleet_tui.core.ids import AgentName
 from fleet_tui.journal.errors import BadRecording
 from fleet_tui.journal.ledger.chain import GENESIS
 from fleet_tui.journal.ledger.reader import JournalReader
+from fleet_tui.journal.ledger.verifying import verify
 from fleet_tui.journal.recordings import importing, unpacking
 from fleet_tui.journal.recordings.importing import check_recording, import_recording, read_manifest
 from fleet_tui.journal.recordings.recording import export
@@ -406,7 +407,7 @@ def look_at(directory: Path) -> None:
         for number in range(5):
             reader.retell(f"t-{number}", until=state.seq)
         reader.sessions()
-        reader.verify()
+        verify(reader.directory)
     with closing(SampleReader(directory)) as samples:
         samples.latest_probes()
         samples.agent_series(AgentName("agent-01"))

@@ -14,6 +14,7 @@ import pytest
 from fleet_tui.core.ids import NOWHERE
 from fleet_tui.core.notes.events import NoteAdded
 from fleet_tui.journal.ledger.reader import JournalReader
+from fleet_tui.journal.ledger.verifying import verify
 from fleet_tui.journal.ledger.writer import JournalWriter
 
 KILLS = 30
@@ -44,7 +45,7 @@ async def test_thirty_kills_lose_nothing_that_was_acknowledged(tmp_path: Path) -
     for _ in range(KILLS):
         run_and_kill(directory, acked, dice)
     with closing(JournalReader(directory)) as reader:
-        checked = reader.verify()
+        checked = verify(reader.directory)
         assert checked.intact, checked.reason
         stored: dict[int, str] = {}
         after = NOWHERE

@@ -188,7 +188,7 @@ async def test_a_changed_row_is_found_and_named(
         statement.replace("replace(body", "CAST(replace(body").replace("'eve')", "'eve') AS BLOB)"),
     )
     with closing(JournalReader(directory)) as reader:
-        checked = reader.verify()
+        checked = verify(reader.directory)
     assert not checked.intact
     assert checked.first_bad_seq == 5
     assert checked.events == 4
@@ -212,7 +212,7 @@ async def test_any_flipped_bit_in_a_row_is_noticed(open_writer: Open, directory:
         flipped[place] ^= 1 << dice.randrange(8)
         path.write_bytes(flipped)
         with closing(JournalReader(directory)) as reader:
-            checked = reader.verify()
+            checked = verify(reader.directory)
         assert checked.first_bad_seq == row.seq
 
 
@@ -225,7 +225,7 @@ async def test_a_journal_that_lost_its_end_is_refused(open_writer: Open, directo
         await open_writer()
     assert (damaged.value.first_bad_seq, damaged.value.last_seq) == (21, last)
     with closing(JournalReader(directory)) as reader:
-        assert reader.verify().first_bad_seq == 21
+        assert verify(reader.directory).first_bad_seq == 21
 
 
 async def test_a_journal_without_its_head_is_refused(open_writer: Open, directory: Path) -> None:
@@ -261,7 +261,7 @@ async def test_a_file_that_is_no_database_is_damage(open_writer: Open, directory
     with pytest.raises(JournalDamaged, match="cannot be read"):
         await open_writer()
     with closing(JournalReader(directory)) as reader:
-        assert not reader.verify().intact
+        assert not verify(reader.directory).intact
 
 
 PAGE_BYTES = 4_096
@@ -380,7 +380,7 @@ def test_any_events_come_back_from_the_database(
             Recorded(Seq(seq), NOW_MS, Epoch(1), event)
             for seq, event in enumerate([note(), *batch], 1)
         ]
-        assert reader.verify().intact
+        assert verify(reader.directory).intact
 
 
 async def test_a_reader_does_not_hold_up_checkpoints(open_writer: Open, directory: Path) -> None:

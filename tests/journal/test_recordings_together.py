@@ -17,6 +17,7 @@ from fleet_tui.config.load import load_fleet
 from fleet_tui.core.ids import NOWHERE
 from fleet_tui.journal.errors import BadRecording
 from fleet_tui.journal.ledger.reader import JournalReader
+from fleet_tui.journal.ledger.verifying import verify
 from fleet_tui.journal.recordings import importing
 from fleet_tui.journal.recordings.importing import ImportedRecording, import_recording
 from fleet_tui.journal.recordings.in_use import DirectoryInUse
@@ -65,7 +66,7 @@ def whole(found: ImportedRecording) -> bool:
     reader = JournalReader(Path(found.directory))
     try:
         read = reader.read(NOWHERE, 1_000_000)
-        return found.intact and len(read) == found.events and reader.verify().intact
+        return found.intact and len(read) == found.events and verify(reader.directory).intact
     finally:
         reader.close()
 

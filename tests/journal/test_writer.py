@@ -230,7 +230,7 @@ async def test_segments_rotate_and_carry_the_state(
         found = reader.read(NOWHERE, 10_000)
         assert [r.seq for r in found] == list(range(1, writer.last_seq + 1))
         assert reader.load() == writer.state
-        assert reader.verify().intact
+        assert verify(reader.directory).intact
         story = reader.task_events(TaskId(f"01J{7:023d}"))
         assert [r.event for r in story] == task_story(7)
         half = reader.load(until_seq=Seq(found[60].seq))
@@ -254,7 +254,7 @@ async def test_an_engine_that_died_between_two_segments_is_succeeded(
     assert second.epoch == 2
     await second.append([TaskEnded(task=TaskId("x"), phase=TaskPhase.FAILED)], NOW_MS)
     with closing(JournalReader(directory)) as reader:
-        assert reader.verify().intact
+        assert verify(reader.directory).intact
 
 
 async def test_closing_the_loop_on_an_open_writer_ends_its_thread(directory: Path) -> None:

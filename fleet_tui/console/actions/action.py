@@ -117,9 +117,6 @@ _GIVES_WAY: dict[Scope | None, str] = {  # the scopes whose own keys take those 
 }
 
 
-UPPER_CASE_THAT_LOOKS = frozenset({"G", "N", "E"})
-"""The exceptions to the rule, as pagers have them: end, previous match, previous error."""
-
 _KEY_NAMES = {
     "slash": "/",
     "backslash": "\\",

@@ -70,12 +70,6 @@ class Glyphs:
         """``███░ 3/4``."""
         return f"{self.bar(used, total, width)} {used}/{total}"
 
-    def trend(self, before: float, now: float, tolerance: float = 0.05) -> str:
-        """Rising, steady or falling; steady within ``tolerance`` of the larger value."""
-        if abs(now - before) <= tolerance * max(abs(now), abs(before)):
-            return self.steady
-        return self.rising if now > before else self.falling
-
     def spark(self, values: Sequence[float], low: float = 0.0, high: float | None = None) -> str:
         """One character per value, from ``low`` to ``high`` (default: the largest value)."""
         top = max(values, default=low) if high is None else high

@@ -124,11 +124,6 @@ class SectionView(Painted, can_focus=True):
         """Lines below the last one on screen."""
         return max(0, len(self._lines) - self._top - self.size.height)
 
-    @property
-    def texts(self) -> list[str]:
-        """All lines as laid out, as safe text."""
-        return ["".join(cell.text for cell in drawn.cells) for drawn in self._lines]
-
     # --- layout ---
 
     def on_resize(self) -> None:

@@ -304,14 +304,15 @@ def _of_pools(state: FleetState, now_ms: int) -> dict[AlertId, Condition]:
 
 
 def _of_tasks(state: FleetState, now_ms: int) -> dict[AlertId, Condition]:
-    held = unknown = verdicts = late = away = over_budget = False
+    verdicts = unknown = 0
+    held = late = away = over_budget = False
     for task in state.open_tasks.values():
         attempt = task.open_attempt
         if task.phase is TaskPhase.NEEDS_OPERATOR:
-            verdicts = True
+            verdicts += 1
         elif attempt is not None and attempt.phase is AttemptPhase.UNKNOWN:
-            since = attempt.unknown_since_ms or now_ms
-            unknown = unknown or now_ms - since >= UNKNOWN_ALERT_AFTER_MS
+            since_ms = attempt.unknown_since_ms or now_ms
+            unknown += now_ms - since_ms >= UNKNOWN_ALERT_AFTER_MS
         elif task.phase is TaskPhase.WAITING and task.pending is not None:
             if task.pending.code is PendingCode.HOLD:
                 continue  # somebody wants it so
@@ -324,11 +325,17 @@ def _of_tasks(state: FleetState, now_ms: int) -> dict[AlertId, Condition]:
     found: dict[AlertId, Condition] = {}
     if verdicts:
         found[alert_id(AlertRule.NEEDS_OPERATOR, "tasks")] = Condition(
-            severity=Severity.CRIT, subject="tasks", text="need your verdict"
+            severity=Severity.CRIT,
+            subject="tasks",
+            text="1 needs your verdict" if verdicts == 1 else f"{verdicts} need your verdict",
+            is_corrected=True,
         )
     if unknown:
         found[alert_id(AlertRule.UNKNOWN_RUNS, "tasks")] = Condition(
-            severity=Severity.WARN, subject="runs", text="in unknown state"
+            severity=Severity.WARN,
+            subject="runs",
+            text=f"{unknown} in unknown state",
+            is_corrected=True,
         )
     if held:
         found[alert_id(AlertRule.HELD, "tasks")] = Condition(

@@ -146,8 +146,3 @@ def invisible_count(text: Untrusted | str) -> int:
         and _VISIBLE[ord(char)] != char
         and unicodedata.category(char) != "Zs"
     )
-
-
-def from_bytes(data: bytes) -> Untrusted:
-    """Bytes that should be UTF-8; those that are not become ``\\xff``. Nothing is lost."""
-    return Untrusted(data.decode(errors="backslashreplace"))

@@ -31,6 +31,12 @@ from fleet_tui.core.text.secret_values import is_login, is_mixed, is_random
 REFERENCE = r"secret:(?:env|file|host|keyring|cmd):"
 """Says where a secret is, as a fleet file does; that is no secret."""
 
+KEY_BEGIN = r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
+KEY_END = r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
+PUTTY_BEGIN = r"PuTTY-User-Key-File-\d:"
+PUTTY_END = r"Private-MAC: ?[0-9a-f]{8,}"
+"""The first and the last line of a private key."""
+
 _COLOURS = r"(?:(?:\x1b|\\(?:u001b|x1b|033)|␛)\[[0-9;:]{0,20}m){0,3}+"
 """Between a name and its value: programs colour the names of their fields. As they are sent, or as
 text."""
@@ -166,12 +172,11 @@ SHAPES: tuple[Shape, ...] = (
         "private-key",
         ("private key", "putty-user-key-file", "b3blbnnzac1rzxk"),
         (
-            r"(?s)-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
-            r".*?(?:-----END [^-]{0,60}-----|\Z)"
-            r"|PuTTY-User-Key-File-\d:.*?(?:Private-MAC: ?[0-9a-f]{8,}|\Z)"
+            rf"(?s){KEY_BEGIN}.*?(?:-----END [^-]{{0,60}}-----|\Z)"
+            rf"|{PUTTY_BEGIN}.*?(?:{PUTTY_END}|\Z)"
             r"|b3BlbnNzaC1rZXktdjE[A-Za-z0-9+/=]*"
             # The end of one whose beginning was cut off.
-            r"|\A[A-Za-z0-9+/=\s]{16,16384}-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
+            rf"|\A[A-Za-z0-9+/=\s]{{16,16384}}{KEY_END}"
         ),
     ),
     Shape(

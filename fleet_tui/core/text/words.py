@@ -144,11 +144,6 @@ def percent(value: float | None, decimals: int = 1) -> str:
     return MISSING if value is None else f"{value:.{decimals}f}%"
 
 
-def times(factor: float | None) -> str:
-    """A comparison: ``3.1x``."""
-    return MISSING if factor is None else f"{factor:.1f}x"
-
-
 def per_minute(number: float | None) -> str:
     """A rate: ``41/min``, below ten ``0.4/min``."""
     if number is None:

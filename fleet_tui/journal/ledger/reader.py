@@ -34,7 +34,7 @@ from fleet_tui.journal.ledger.segments import (
 )
 from fleet_tui.journal.ledger.snapshots import newest_snapshot
 from fleet_tui.journal.ledger.troubles import unreadable
-from fleet_tui.journal.ledger.verifying import PAGE_EVENTS, Verification, verify
+from fleet_tui.journal.ledger.verifying import PAGE_EVENTS
 
 MAX_OPEN_SEGMENTS = 4
 MAX_SESSIONS = 1_000
@@ -186,10 +186,6 @@ class JournalReader:
                     ended = before[0] if before else last_at_ms
                 found.append(self._session(row, following, ended))
             return found
-
-    def verify(self) -> Verification:
-        """Check every row of every kept segment, and the head. Reads the whole ledger."""
-        return verify(self.directory)
 
     # Inside: called with the lock held.
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
 from fleet_tui.core.agents.vitals import ProbeFailure, VitalsReading
-from fleet_tui.core.fleet import CommandAgent, LocalAgent
+from fleet_tui.core.fleet import CommandAgent, LocalAgent, is_reference
 from fleet_tui.core.ids import AgentName, RunId, TaskId
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.tasks.evidence import (
@@ -26,7 +26,7 @@ from fleet_tui.wire.port import Inspection, KeptRuns, StartAnswer, Wanted, alway
 from fleet_tui.wire.programs.fitness import Fitness
 from fleet_tui.wire.programs.logtail import LogTail
 from fleet_tui.wire.programs.wrapper import Program, RunDirectory, RunWrapper
-from fleet_tui.wire.secrets import Connect, SecretProblem, is_reference, resolve_secret
+from fleet_tui.wire.secrets import Connect, SecretProblem, resolve_secret
 from fleet_tui.wire.shell import Shell
 from fleet_tui.wire.ssh.failures import SshFailure
 

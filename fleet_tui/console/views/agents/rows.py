@@ -94,6 +94,7 @@ class AgentRow(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     clients: tuple[str, ...]
     capabilities: frozenset[str]
+    labels: Mapping[str, str]
     slots_used: int
     slots: int
     queued: int | None
@@ -162,6 +163,7 @@ def agent_row(
         host=spec.host or "local" if spec is not None else "-",
         clients=spec.clients if spec is not None else (),
         capabilities=frozenset(spec.capabilities) if spec is not None else frozenset(),
+        labels=spec.labels if spec is not None else {},
         slots_used=len(agent.runs),
         slots=spec.slots if spec is not None else 0,
         queued=reading.queued if reading is not None else None,
@@ -202,6 +204,7 @@ def row_order(row: AgentRow) -> tuple[int, int, str]:
 
 AGENT_FILTER_KEYS = frozenset(
     {"agent", "pool", "region", "state", "cap", "client", "host", "p95", "err", "cost", "version"}
+    | {"label.*"}
 )
 
 
@@ -230,8 +233,8 @@ def agent_value(row: AgentRow, key: str) -> str | float | tuple[str, ...] | froz
             return None if row.has_unknown_cost else float(row.cost_microusd_per_hour)
         case "version":
             return row.version
-        case _:  # a key that only other lists answer
-            return None
+        case _:  # a label: the grammar lets no other key through
+            return row.labels.get(key.removeprefix("label."))
 
 
 def agent_text(row: AgentRow) -> str:
