@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from fleet_tui.core.backoff import Backoff
 from fleet_tui.core.ledger.replies import Accepted, Refused
 from fleet_tui.core.tasks.commands import Submit
 
@@ -19,8 +20,8 @@ UNDER_WAY = 250
 MAX_BYTES_UNDER_WAY = 16 * 1024 * 1024
 """Of their texts; a single longer one goes alone."""
 
-WAIT_S = (0.25, 0.5, 1.0, 2.0)
-"""Pauses before a full queue is asked again; the last one for ever."""
+FULL = Backoff(base_ms=250, cap_ms=2_000)
+"""Pauses before a full queue is asked again."""
 
 
 class Sent(msgspec.Struct):
@@ -70,8 +71,8 @@ async def send_all(
                     return
                 case Refused(code=code) if wait and code.is_full:
                     sent.waited += 1
-                    await asyncio.sleep(WAIT_S[min(asked, len(WAIT_S) - 1)])
                     asked += 1
+                    await asyncio.sleep(FULL.ceiling_ms(asked) / 1_000)
                 case Refused() as refused:
                     if sent.stopped is None:
                         sent.stopped, sent.stopped_line = refused, line

@@ -192,14 +192,14 @@ class Section(BaseModel):
 
 
 class ProbeEntry(Section):
-    """How often an agent is looked at and how quickly it is believed."""
+    """How often an agent is probed, and how many probes change its health."""
 
     every: Duration | None = None
     timeout: Duration | None = None
     down_after: Count | None = None
-    """Misses in a row before the agent is unreachable."""
+    """Consecutive failed probes before the agent counts as down or unreachable."""
     up_after: Count | None = None
-    """Good probes in a row before it gets work again."""
+    """Consecutive successful probes before it gets work again."""
 
 
 class PricesEntry(Section):
@@ -217,13 +217,13 @@ class AgentSettings(Section):
     host: Address | None = None
     """An entry of hosts, an ssh_config alias, a DNS name or an IP address."""
     kind: KindWord | None = None
-    """openclaw unless said otherwise."""
+    """openclaw by default."""
     port: Port | None = None
     """openclaw: the gateway's port on the host's loopback."""
     agent_id: Word | None = None
     """openclaw: which agent of the gateway."""
     token: Reference | None = None
-    """openclaw: where the gateway's token is; never the token itself."""
+    """openclaw: a reference to the gateway's token, never the token itself."""
     openclaw_bin: Text | None = None
     """openclaw: not used yet. The program on the host, if it is not on the PATH of an SSH
     session."""
@@ -238,19 +238,19 @@ class AgentSettings(Section):
     command: Argv | None = None
     """command, local: the program and its arguments; the task arrives on standard input."""
     run_dir: Text | None = None
-    """command, local: where runs leave their files."""
+    """command, local: the directory for the files of runs."""
     env: dict[Variable, TextOrReference] | None = None
     """command, local: variables for the program."""
     log_file: Text | None = None
     """A log file on the host to follow."""
     region: Word | None = None
     capabilities: Words | None = None
-    """What the agent can do; what it claims itself can only narrow this."""
+    """What the agent can do. The agent's own report can only narrow this."""
     isolate: Words | None = None
-    """Clients the agent is reserved for; it works for nobody else."""
+    """Clients that the agent is reserved for; it takes no other client's work."""
     projects: Words | None = None
     slots: Slots | None = None
-    """How many tasks it may work on at the same time."""
+    """The number of tasks it may run at the same time."""
     prices: PricesEntry | None = None
     labels: dict[Word, Word] | None = None
     probe: ProbeEntry | None = None
@@ -282,13 +282,13 @@ class HostEntry(HostSettings):
 
 
 class Defaults(AgentSettings, HostSettings):
-    """What holds for every agent and every host that says nothing else."""
+    """Defaults for every agent and every host."""
 
     pool: Name | None = None
 
 
 class PoolEntry(AgentSettings):
-    """Agents that share work. Whatever an agent can say may be said here for all of them."""
+    """Agents that share work. Any setting of an agent may be given here for all of them."""
 
     strategy: StrategyWord | None = None
     overflow: Flag | None = None
@@ -312,10 +312,10 @@ class ResidencyEntry(Section):
 
 
 class RoutingEntry(Section):
-    """How tasks find agents."""
+    """How agents are chosen for tasks."""
 
     strategy: StrategyWord | None = None
-    """For pools that name none."""
+    """The strategy of pools that set none."""
     residency: Annotated[list[ResidencyEntry], Field(max_length=1_000)] | None = None
     isolated: Words | None = None
     """Clients whose work runs only on agents that isolate them, even when the last such agent has
@@ -329,40 +329,40 @@ class RoutingEntry(Section):
 
 
 class RetryEntry(Section):
-    """How often and how soon a task of one class is tried again."""
+    """How often and how soon a task of one class is retried."""
 
     max_attempts: Attempts | None = None
     backoff: Backoff | None = None
     """Such as 2s..60s: the ceiling of the first wait and of the longest one."""
     factor: Factor | None = None
-    """How much longer each wait may be than the one before."""
+    """The factor by which the ceiling grows after each try."""
     non_retryable: Annotated[list[FailureKind], Field(max_length=64)] | None = None
-    """Failures that no second try would mend, such as exit-2 or model-error."""
+    """Failures that are not retried, such as exit-2 or model-error."""
 
 
 class RetrySection(Section):
     """Retry policy for each class of task."""
 
     once: RetryEntry | None = None
-    """Tried again only if it definitely did not start."""
+    """Retried only if it definitely did not start."""
     idempotent: RetryEntry | None = None
     """May run again after its agent died."""
     resumable: RetryEntry | None = None
-    """Goes on from the checkpoint its program left. Without one, as on OpenClaw agents always, it
+    """Continues from its program's last checkpoint. Without one, as on OpenClaw agents always, it
     is treated like once."""
 
 
 class RetryBudgetEntry(Section):
-    """How many retries the fleet may start in a minute, so that retries never become the load."""
+    """The most retries the fleet may start in a minute, so that retries never become the load."""
 
     percent: Percent | None = None
     """A share of the first tries of the last minute."""
     floor: Tasks | None = None
-    """Retries a minute that are allowed however little else is going on."""
+    """Retries per minute that are always allowed."""
 
 
 class LanesEntry(Section):
-    """How many tasks of each priority may be open; 0 takes none."""
+    """The most open tasks of each priority; 0 refuses all."""
 
     P0: Tasks | None = None
     P1: Tasks | None = None
@@ -371,40 +371,40 @@ class LanesEntry(Section):
 
 
 class LimitsEntry(Section):
-    """How many tasks may be open at once. What is submitted beyond a limit is refused."""
+    """The most open tasks. A submit beyond a limit is refused."""
 
     open: SomeTasks | None = None
     """Of the whole fleet."""
     lanes: LanesEntry | None = None
     """Of each priority."""
     clients: Annotated[dict[Word, Tasks], Field(max_length=MAX_ENTRIES)] | None = None
-    """Of clients by name; 0 takes none."""
+    """Of clients by name; 0 refuses all."""
     per_client: Tasks | None = None
-    """Of every client that is not under clients."""
+    """Of each client that is not listed under clients."""
 
 
 class DeadlinesEntry(Section):
-    """Limits of every task that names none of its own; none lifts a limit."""
+    """Limits for tasks that set none of their own; none removes a limit."""
 
     schedule_to_start: DurationOrNone | None = None
     """From its submission to its first start."""
     start_to_close: DurationOrNone | None = None
     """Of each run."""
     heartbeat: HeartbeatOrNone | None = None
-    """The longest silence of a run. Output and new checkpoints are signs of life; of an OpenClaw
-    agent, its word that the run goes on."""
+    """The longest silence of a run. Output and new checkpoints count as signs of life; for OpenClaw
+    agents, the gateway's report that the run continues."""
     total: DurationOrNone | None = None
     """From its submission to its end, retries included."""
 
 
 class FleetFile(Section):
-    """A fleet of agents, for fleet-tui."""
+    """A fleet file of fleet-tui."""
 
     version: Annotated[int, BeforeValidator(_version), WithJsonSchema({"const": 1})]
     fleet: Name
     """The fleet's name; its journal is kept under it."""
     protected: Flag | None = None
-    """Ask for the fleet's name before anything that stops work."""
+    """Ask for the fleet's name before every action that stops work."""
     defaults: Annotated[Defaults, *_MAY_BE_EMPTY] = Defaults()
     hosts: Annotated[
         dict[Name, Annotated[HostEntry, *_MAY_BE_EMPTY]],
@@ -428,4 +428,4 @@ class FleetFile(Section):
     limits: LimitsEntry | None = None
     deadlines: DeadlinesEntry | None = None
     lost_after: DurationOrNever | None = None
-    """How long nobody may know about an attempt before an operator is asked."""
+    """How long a run may be in unknown state before its task needs your verdict."""

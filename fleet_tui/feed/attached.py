@@ -10,6 +10,7 @@ from pathlib import Path
 from fleet_tui.base.errors import FleetError
 from fleet_tui.base.paths import socket_path
 from fleet_tui.core.agents.vitals import ProbeResult
+from fleet_tui.core.backoff import Backoff
 from fleet_tui.core.diff import Moments
 from fleet_tui.core.engine.protocol import Doorbell
 from fleet_tui.core.ids import AgentName, Seq, TaskId
@@ -39,7 +40,7 @@ CLOCKS_DIFFER_MS = 60_000
 """Samples of an engine whose clock leads ours by so much are shown."""
 PULSE_S = 1.0
 """Ages on screen move on this often even when nothing happens."""
-RECONNECT_S = (0.2, 0.5, 1.0, 2.0, 5.0)
+RECONNECT = Backoff(base_ms=200, cap_ms=5_000)
 
 
 class AttachedFeed:
@@ -256,8 +257,8 @@ class AttachedFeed:
                 await self._client.lost()
                 await self._hang_up(self._client)
                 self._set_link(Link.RECONNECTING, "the engine is gone; `fleet-tui open` starts one")
-            await asyncio.sleep(RECONNECT_S[min(tries, len(RECONNECT_S) - 1)])
             tries += 1
+            await asyncio.sleep(RECONNECT.ceiling_ms(tries) / 1_000)
             try:
                 self._client = await self._connect()
                 self._starting = False

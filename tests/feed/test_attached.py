@@ -12,6 +12,7 @@ import pytest
 from fleet_tui.base.errors import FleetError, Unreachable
 from fleet_tui.config.load import load_fleet
 from fleet_tui.core.agents.commands import Cordon
+from fleet_tui.core.backoff import Backoff
 from fleet_tui.core.engine.commands import StopEngine
 from fleet_tui.core.engine.protocol import Doorbell
 from fleet_tui.core.ids import AgentName, Seq, TaskId
@@ -265,7 +266,7 @@ class Distrusting(House):
 async def test_a_next_engine_whose_ledger_cannot_be_read_at_once_is_tried_again(
     short_dir: Path, monkeypatch: pytest.MonkeyPatch, reads: str
 ) -> None:
-    monkeypatch.setattr("fleet_tui.feed.attached.RECONNECT_S", (0.01,))
+    monkeypatch.setattr("fleet_tui.feed.attached.RECONNECT", Backoff(10, 10))
     async with engine(short_dir):
         pass
     path = short_dir / "state" / "engine.sock"

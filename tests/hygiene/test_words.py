@@ -1,7 +1,8 @@
 """Words that people read: phrases that have a plain replacement stay out of the program's prose.
 
 Every string that the program may show is held to them, and so are the pages. Sentences beside the
-code are not: attribute notes and docstrings, but for those of commands, which are their help.
+code are not: attribute notes and docstrings, but for those of commands, which are their help, and
+those of the fleet file's settings, which `fleet-tui schema` prints.
 """
 
 import ast
@@ -86,10 +87,19 @@ def _shown(source: Source) -> Iterator[tuple[str, str]]:
             yield source.at(node), " ".join(node.value.split())
 
 
+SETTINGS = "fleet_tui/config/models.py"
+
+
+def _all_strings(source: Source) -> Iterator[tuple[str, str]]:
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield source.at(node), " ".join(node.value.split())
+
+
 def _prose() -> Iterator[tuple[str, str]]:
     for source in modules("fleet_tui"):
         if not source.path.startswith((SHAPES, WORLDS)):
-            yield from _shown(source)
+            yield from _all_strings(source) if source.path == SETTINGS else _shown(source)
     for page in PAGES:
         text = (CHECKOUT / page).read_text()
         for paragraph in re.split(r"\n\s*\n|\n(?=[|-])", text):
