@@ -102,7 +102,8 @@ async def test_a_task_is_seen_from_its_submission_to_its_answer(short_dir: Path)
         assert task.phase is TaskPhase.SUCCEEDED
         assert task.by == "me"
         assert task.attempts[0].answer.text.raw == "hello there"
-        assert view.state == running.engine.state
+        # The console reads the ledger, and may see a commit before the engine goes on from it.
+        await until(feed, lambda view: view.state == running.engine.state)
         await lines_until(feed, f"{task.label} succeeded")
         await until(feed, lambda view: ECHO in view.probes and len(view.samples) > 0)
         probes = await feed.series(ECHO, 100)
