@@ -1,11 +1,12 @@
 """The filter language of tables, logs, selectors and alerts: one grammar, one meaning.
 
 ``word`` ``"two words"`` ``/regex/`` ``key:value`` ``key:a|b`` ``key!=v`` ``key>5s`` ``key~re``
-``-term`` ``since:10m`` ``until:12:00``; spaces mean *and*, ``or`` and ``( )`` do what they say.
+``-term`` ``since:10m`` ``until:12:00``; spaces mean *and*, ``or`` and ``( )`` have their usual
+meaning.
 
-Everything ignores case. A word is looked for in the text of the line. ``key:value`` compares whole
-values, ``*`` standing for anything. Comparisons understand units: ``5s`` ``10m`` ``80%`` ``12k``
-``$4``. Values asked of a thing are milliseconds, microusd and hundredths, as everywhere.
+Everything ignores case. A word is searched in the text of the line. ``key:value`` compares whole
+values, ``*`` matches anything. Comparisons understand units: ``5s`` ``10m`` ``80%`` ``12k`` ``$4``.
+The values of a row are milliseconds, microusd and hundredths, as everywhere.
 """
 
 import difflib
@@ -36,10 +37,10 @@ MONEY_KEYS = frozenset({"cost"})
 
 _LEVELS = {level.name.lower(): level for level in Level}
 RANKS: dict[str, dict[str, float]] = {"level": {**{s.value: s.level for s in Severity}, **_LEVELS}}
-"""Words that have an order, by key: those of lines, events and alerts have one together."""
+"""Ordered words, by key: those of lines, events and alerts share one order."""
 
 Value = str | float | tuple[str, ...] | frozenset[str] | None
-"""What a thing answers for a key: a word, a number, several words, or nothing."""
+"""The value of a row for a key: a word, a number, several words, or nothing."""
 
 Get = Callable[[str], Value]
 
@@ -59,7 +60,7 @@ class Pattern(msgspec.Struct, frozen=True, tag=True):
 
 
 class Equals(msgspec.Struct, frozen=True, tag=True):
-    """The value is one of these; ``*`` stands for anything."""
+    """The value is one of these; ``*`` matches anything."""
 
     key: str
     values: tuple[str, ...]
@@ -81,7 +82,7 @@ class Like(msgspec.Struct, frozen=True, tag=True):
 
 
 class Since(msgspec.Struct, frozen=True, tag=True):
-    """Not before an instant; ``text`` is how it was asked for."""
+    """Not before an instant; ``text`` is the instant as typed."""
 
     text: str
     at_ms: int
@@ -144,7 +145,8 @@ class Filter:
         return f"Filter({str(self)!r})"
 
     def matches(self, get: Get, text: str) -> bool:
-        """Whether a thing passes; ``get`` answers for a key, ``text`` is what words look into."""
+        """Whether a row passes; ``get`` returns the value for a key, ``text`` is searched for
+        words."""
         return self._test(get, text)
 
     def spans(self, text: str) -> tuple[tuple[int, int], ...]:
@@ -165,7 +167,7 @@ def parse(
 ) -> Filter | FilterProblem:
     """The filter a text means, or the first thing in it that is wrong.
 
-    ``keys`` are those the things at hand answer for; ``label.*`` allows any label. Clock times are
+    ``keys`` are those that the rows have values for; ``label.*`` allows any label. Clock times are
     ``offset_minutes`` ahead of UTC. The empty text passes everything.
     """
     if len(text) > MAX_FILTER_CHARS:
@@ -407,7 +409,7 @@ _Test = Callable[[Get, str], bool]
 
 
 def _test(node: Node) -> _Test:
-    """The question a node asks, with everything that can be prepared done once."""
+    """The test for a node, with everything that can be prepared done once."""
     match node:
         case Word(text):
             wanted = text.lower()
@@ -466,7 +468,7 @@ def _words(value: Value) -> Iterable[str]:
 
 
 _THEMSELVES = str.maketrans({"[": "[[]", "?": "[?]"})
-"""What fnmatchcase would read, and here stands for itself."""
+"""Characters special to fnmatchcase that are literal here."""
 
 
 def _equals(key: str, values: Sequence[str]) -> _Test:
@@ -534,7 +536,7 @@ _Finder = Callable[[str], Iterable[tuple[int, int]]]
 
 
 def _finders(node: Node) -> Iterable[_Finder]:
-    """What to highlight: words and patterns that are asked for, not those that are excluded."""
+    """Words and patterns to highlight: those that must match, not those that are excluded."""
     match node:
         case Word(text):
             word = re.compile(re.escape(text), re.IGNORECASE)
