@@ -1,14 +1,14 @@
-"""How long to wait before the next try of anything.
+"""Waits before the next try.
 
-A ceiling grows with each failure in a row up to a cap. What many do at once waits anywhere between
-nothing and the ceiling (full jitter), which spreads a herd best; see "Exponential Backoff And
-Jitter", AWS Architecture Blog, 2015. What one does alone waits for the ceiling itself.
+A ceiling grows with each failure in a row up to a cap. Where many retry at once, the wait is drawn
+between zero and the ceiling (full jitter), which spreads them best; see "Exponential Backoff And
+Jitter", AWS Architecture Blog, 2015. A single party waits for the ceiling itself.
 """
 
 from typing import NamedTuple
 
 MAX_GROWTHS = 63
-"""After so many the ceiling grows no more, whatever the factor."""
+"""After this many failures the ceiling stops growing, whatever the factor."""
 
 
 class Backoff(NamedTuple):

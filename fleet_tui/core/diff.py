@@ -1,7 +1,7 @@
 """What changed in the fleet between two moments: two states, compared entity by entity.
 
-Nothing is read but the two states, so a change that was taken back in between is not told, but for
-alerts: those that came and went are remembered by the later state.
+Only the two states are read, so a change that was undone in between does not show, except for
+alerts: the later state remembers those that opened and closed.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -24,7 +24,8 @@ HIDDEN = "(not shown)"
 
 _HIDDEN_KEYS = frozenset({"env"})
 _NOT_DECLARED = frozenset({"source", "digest", "same"})
-"""Of a fleet file: where it was read from, and what was found out about its hosts."""
+"""Fields of the fleet that are not in the file: where it was read from, and what was found out
+about its hosts."""
 
 
 class Moments(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +38,7 @@ class Moments(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class About(StrEnum):
-    """What a change is about, in the order in which changes are told."""
+    """The subject of a change, in the order in which changes are listed."""
 
     ALERT = "alert"
     AGENT = "agent"
@@ -48,7 +49,7 @@ class About(StrEnum):
 
     @property
     def names_agent(self) -> bool:
-        """Whether what changed is called after an agent."""
+        """Whether the change is named after an agent."""
         match self:
             case About.AGENT | About.ROUTING:
                 return True
@@ -59,7 +60,7 @@ class About(StrEnum):
 
     @property
     def heading(self) -> str:
-        """Above the changes of this sort."""
+        """The heading of this group of changes."""
         match self:
             case About.ALERT:
                 return "Alerts"
@@ -78,22 +79,23 @@ class About(StrEnum):
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """One field of one thing that is not what it was. Texts are as recorded: not yet safe."""
+    """One field of one entity that changed. Texts are as recorded: not yet safe to show."""
 
     about: About
     name: str
     """The agent, the alert's subject, a key path of the fleet file; empty for the whole fleet."""
     field: str
-    """``state``, ``version``; of an alert its words; empty for a key path, which says it all."""
+    """``state``, ``version``; for an alert its text; empty for a key path, which is complete by
+    itself."""
     before: str | None
     """None where there was nothing."""
     after: str | None
     is_worse: bool = False
-    """Whether it is a step for the worse that wants eyes."""
+    """Whether it is a change for the worse that needs attention."""
 
 
 def diff(moments: Moments) -> list[Change]:
-    """Everything that differs, in the order of :class:`About`; within each sort the worst, or the
+    """Everything that differs, in the order of :class:`About`; within each group the worst, or the
     largest, first."""
     before, after = moments.before, moments.after
     return [
@@ -225,7 +227,8 @@ _Path = tuple[str, ...]
 
 
 def _declared(value: object, path: _Path = ()) -> Iterator[tuple[_Path, str]]:
-    """Every key path with its value; of a thing with fields also the path of the thing itself."""
+    """Every key path with its value; for an entity with fields also the path of the entity
+    itself."""
     match value:
         case FleetSpec():
             for name in value.__struct_fields__:
@@ -254,7 +257,8 @@ def _declared(value: object, path: _Path = ()) -> Iterator[tuple[_Path, str]]:
 
 
 def _is_of_one_only(path: _Path, was: Mapping[_Path, str], now: Mapping[_Path, str]) -> bool:
-    """Whether it is a field of a thing that only one of the two has: the thing itself is told."""
+    """Whether it is a field of an entity that only one of the two has: the entity itself is
+    listed."""
     things = (path[:end] for end in range(len(path)))
     return any((thing in was) is not (thing in now) for thing in things)
 
@@ -313,7 +317,7 @@ def _counted(about: About, name: str, field: str, was: int, now: int) -> Change:
 
 
 def _totals(was: Totals, now: Totals) -> Iterator[tuple[str, int, int]]:
-    """The counters since the ledger began that people ask for."""
+    """The counters since the ledger began."""
     for field in ("submitted", "succeeded", "failed", "expired", "cancelled", "dropped"):
         yield field, getattr(was, field), getattr(now, field)
 

@@ -13,7 +13,7 @@ from fleet_tui.core.ids import AgentName, Capability, ClientName, HostName, Pool
 
 
 class Nameable(StrEnum):
-    """What a fleet defines by name and a command can name."""
+    """Kinds of things that a fleet defines by name and a command can refer to."""
 
     AGENT = "agent"
     POOL = "pool"
@@ -24,7 +24,7 @@ class Nameable(StrEnum):
 
     @property
     def plural(self) -> str:
-        """The word for several."""
+        """The plural."""
         return "capabilities" if self is Nameable.CAPABILITY else f"{self.value}s"
 
 
@@ -38,7 +38,7 @@ class Priority(IntEnum):
 
     @property
     def word(self) -> str:
-        """What it says of a task, in one word."""
+        """Its meaning in one word."""
         return _PRIORITY_WORDS[self]
 
 
@@ -54,7 +54,7 @@ class TaskClass(StrEnum):
     """What may be done with a task whose agent died after the start."""
 
     ONCE = "once"
-    """Retried by itself only when it definitely did not start."""
+    """Retried automatically only when it definitely did not start."""
     IDEMPOTENT = "idempotent"
     """May run again after a death."""
     RESUMABLE = "resumable"
@@ -67,18 +67,19 @@ class Strategy(StrEnum):
     ROUND_ROBIN = "round-robin"
     LOAD_AWARE = "load-aware"
     CAPABILITY = "capability"
-    """The most specialised fitting agent first, so that generalists stay free."""
+    """The most specialised eligible agent first, so that generalists stay free."""
 
 
 class ProbeSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """How often an agent is looked at and how quickly it is believed."""
+    """How often an agent is probed and how quickly the results are believed."""
 
     every_ms: int = 5_000
     timeout_ms: int = 4_000
     down_after: int = 3
-    """Misses in a row before an agent is unreachable; after the first it gets no new work."""
+    """Failed probes in a row before an agent is unreachable; after the first it gets no new
+    work."""
     up_after: int = 3
-    """Good probes in a row before it gets work again."""
+    """Successful probes in a row before it gets work again."""
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +90,7 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     backoff_cap_ms: int = 30_000
     factor: float = 2.0
     non_retryable: tuple[str, ...] = ()
-    """Kinds of failure that no second try would mend: of FAILURE_KINDS, or ``exit-N``,
+    """Kinds of failure that a second try would not fix: of FAILURE_KINDS, or ``exit-N``,
     ``signal-N``."""
 
     @property
@@ -123,8 +124,8 @@ class QueueLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Deadlines(msgspec.Struct, frozen=True, kw_only=True):
-    """Four limits of a task, each in milliseconds or none. A task that is held waits on the same
-    clocks."""
+    """Four limits of a task, each in milliseconds or none. They keep running while a task is
+    held."""
 
     schedule_to_start_ms: int | None = None
     """From the submission to the first start."""
@@ -132,7 +133,7 @@ class Deadlines(msgspec.Struct, frozen=True, kw_only=True):
     """Of each run."""
     heartbeat_ms: int | None = None
     """The longest silence of a run. Output is a sign of life; where an agent does not count its
-    output, its word that it runs is."""
+    output, its report that the run runs is one."""
     total_ms: int | None = None
     """From the submission to the end, retries included."""
 
@@ -192,7 +193,7 @@ class HostSpec(msgspec.Struct, frozen=True, kw_only=True):
     identity: str | None = None
     jump: HostName | None = None
     direct: bool = False
-    """``jump: none``: straight to it, also where ssh_config has a way through others."""
+    """``jump: none``: connect directly, even where ssh_config has jump hosts."""
     known_hosts: str | None = None
     use_ssh_config: bool = True
     connect_timeout_ms: int | None = None
@@ -200,7 +201,7 @@ class HostSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def place(self) -> tuple[str, int, bool]:
-        """Where it is as far as the file says, whoever logs in there."""
+        """Its location according to the file, regardless of the user."""
         return (self.address.lower(), self.port or 22, self.direct)
 
 
@@ -210,7 +211,7 @@ def is_reference(value: str) -> bool:
 
 
 class PoolSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """Agents that share work and a way of choosing among them."""
+    """Agents that share work and a routing strategy."""
 
     name: PoolName
     strategy: Strategy = Strategy.LOAD_AWARE
@@ -239,7 +240,7 @@ class AgentSpec(msgspec.Struct, frozen=True, kw_only=True):
     probe: ProbeSpec = ProbeSpec()
     canary: bool = False
     """Whether a canary run may try it after its work failed: a short turn of the engine's own that
-    the model is paid for."""
+    costs model usage."""
 
 
 class ResidencyRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -249,7 +250,7 @@ class ResidencyRule(msgspec.Struct, frozen=True, kw_only=True):
     client: ClientName | None = None
     project: str | None = None
     line: int | None = None
-    """Where it stands in the fleet file, for the console to point at."""
+    """Its line in the fleet file, for the console to point at."""
 
 
 class FleetSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -261,7 +262,7 @@ class FleetSpec(msgspec.Struct, frozen=True, kw_only=True):
     agents: dict[AgentName, AgentSpec] = {}
     residency: tuple[ResidencyRule, ...] = ()
     isolated: frozenset[ClientName] = frozenset()
-    """Clients whose work runs only on agents reserved for them, also while there is none. A client
+    """Clients whose work runs only on agents reserved for them, even while there are none. A client
     with a reserved agent is isolated without being named here."""
     clients: frozenset[ClientName] = frozenset()
     """Clients that tasks may name, beside those named elsewhere in the file."""
@@ -279,17 +280,16 @@ class FleetSpec(msgspec.Struct, frozen=True, kw_only=True):
     digest: str = ""
     """SHA-256 of the file, hex: the policy version that decisions name."""
     same: dict[HostName, HostName] = {}
-    """Hosts that ssh_config leads to the machine of a host before them, and that host: what the
-    engine found out (``fleet_tui/core/ssh/machines.py``), and no part of the file. No value is a
-    key."""
+    """Hosts that ssh_config resolves to the machine of an earlier host, mapped to that host: found
+    by the engine (``fleet_tui/core/ssh/machines.py``), not part of the file. No value is a key."""
 
     def retry_policy(self, task_class: TaskClass) -> RetryPolicy:
-        """The policy for a class; the default where the file says nothing."""
+        """The policy for a class; the default where the file gives none."""
         return self.retry.get(task_class, RetryPolicy())
 
     def way(self, host: HostName) -> Iterator[HostSpec]:
         """A host, the one it is reached through, and so on; of hosts that are one machine, the
-        first. A way that leads round in a circle ends after as many steps as there are hosts."""
+        first. A circular path ends after as many steps as there are hosts."""
         step: HostName | None = host
         for _ in range(len(self.hosts) + 1):
             if step is None:
@@ -300,13 +300,12 @@ class FleetSpec(msgspec.Struct, frozen=True, kw_only=True):
             step = spec.jump
 
     def machine(self, host: HostName) -> tuple[object, ...]:
-        """Equal for two hosts that lead to one machine as far as the file says and the engine found
-        out: who logs in there makes no difference, the hosts on the way there do."""
+        """Equal for two hosts that lead to one machine according to the file and the engine's
+        findings: the user makes no difference, the hosts on the way do."""
         return tuple(spec.place for spec in self.way(host))
 
     def with_machines_of(self, before: "FleetSpec") -> "FleetSpec":
-        """This file with what was found out for the one before it, where both say the same of the
-        hosts."""
+        """This file with the findings for the previous one, where both define the hosts alike."""
         same = {
             host: first
             for host, first in before.same.items()

@@ -22,10 +22,11 @@ Seq = NewType("Seq", int)
 """Position in the ledger. The first event has 1; 0 means before everything."""
 
 KeyMark = NewType("KeyMark", str)
-"""What a submitter's key stands for: see core.keys."""
+"""The value kept for a submitter's key: see core.tasks.keys."""
 
 Epoch = NewType("Epoch", int)
-"""How many engines have owned this ledger, this one included. A lower epoch may not write."""
+"""The number of engines that have owned this ledger, this one included. A lower epoch may not
+write."""
 
 NOWHERE = Seq(0)
 
@@ -45,11 +46,11 @@ def split_run_id(run: RunId) -> tuple[TaskId, int]:
 
 
 def task_label(number: int) -> str:
-    """What people read and type for a task: ``t-42``."""
+    """The name of a task that people read and type: ``t-42``."""
     return f"t-{number}"
 
 
 def task_number(text: str) -> int | None:
-    """The number people mean by ``t-42`` or ``42``; None when it is none."""
+    """The number meant by ``t-42`` or ``42``; None for anything else."""
     digits = text.removeprefix("t-")
     return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) < 16 else None

@@ -1,4 +1,4 @@
-"""A line of log, whoever wrote it."""
+"""Log lines of agents and of the fleet."""
 
 from enum import IntEnum
 
@@ -8,11 +8,11 @@ from fleet_tui.core.ids import AgentName, TaskId
 from fleet_tui.core.text.untrusted import Untrusted
 
 MAX_LINE_CHARS = 4_096
-"""Longer lines are cut when they are framed, and the cut says how many characters are missing."""
+"""Longer lines are cut when they are framed; the cut states how many characters are missing."""
 
 
 class Level(IntEnum):
-    """Severity; bigger is worse. UNKNOWN is for lines that do not say."""
+    """Severity; bigger is worse. UNKNOWN is for lines without a level."""
 
     UNKNOWN = 0
     TRACE = 1
@@ -32,7 +32,7 @@ class LogLine(msgspec.Struct, frozen=True, kw_only=True):
     text: Untrusted
     task: TaskId | None = None
     written_at_ms: int | None = None
-    """The writer's own clock, if it told one that can be believed."""
+    """The writer's own timestamp, if it gave a plausible one."""
     line_id: int = 0
     """Row in the log store; 0 before it is stored."""
 
@@ -59,8 +59,8 @@ class LogQuery(msgspec.Struct, frozen=True, kw_only=True):
     words: str = ""
     """All of these words, in any order; ``disk*`` is any word that begins so."""
     contains: str = ""
-    """This text, whatever the case of its letters. A first sieve: a line that is not all ASCII
-    passes it."""
+    """This text, case-insensitively. Only a pre-filter: every line that is not all ASCII passes
+    it."""
     since_ms: int | None = None
     until_ms: int | None = None
     after_line: int | None = None

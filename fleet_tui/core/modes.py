@@ -1,11 +1,11 @@
-"""How much an engine can do, in one word: the named states it degrades to instead of guessing.
+"""How much an engine can do: the named modes that it degrades to instead of guessing.
 
-Two of them follow from the disk and are told by the engine itself, because a ledger that cannot be
-written cannot say so; a hold is a decision and stays in the ledger until somebody takes it back.
+Two of them follow from the disk and are reported by the engine itself, because a ledger that cannot
+be written cannot record them; a hold is a decision and stays in the ledger until someone ends it.
 
-What the system can refuse has one table, :data:`TROUBLES`: for each trouble the mode, the words,
-the advice and whether it ends by itself. Running out of something is never damage: only a ledger
-that was read and is not what was written says RECOVERY.
+:data:`TROUBLES` is the one table of everything the system can refuse: for each trouble the mode,
+the text, the advice and whether it ends by itself. Running out of a resource is never damage: only
+a ledger that reads back differently from what was written leads to RECOVERY.
 """
 
 import errno
@@ -22,20 +22,21 @@ class EngineMode(StrEnum):
 
     NORMAL = "normal"
     READ_ONLY = "read-only"
-    """Nothing can be stored now: it watches and follows, starts nothing, takes nothing."""
+    """Nothing can be stored now: it monitors, but starts no work and accepts no commands."""
     RECOVERY = "recovery"
-    """The journal does not say what was written to it: what can be trusted is shown, no more."""
+    """The journal differs from what was written to it: only what can be trusted is shown."""
     HOLD = "hold"
-    """Stopped from starting anything, by an operator or by its own faults; it watches and takes."""
+    """Starts no work, by an operator's decision or its own faults; it monitors and accepts
+    commands."""
 
     @property
     def starts_work(self) -> bool:
-        """Whether waiting tasks are given to agents."""
+        """Whether waiting tasks are placed on agents."""
         return self is EngineMode.NORMAL
 
     @property
     def takes_commands(self) -> bool:
-        """Whether what an operator asks for can be stored."""
+        """Whether operators' commands can be stored."""
         match self:
             case EngineMode.NORMAL | EngineMode.HOLD:
                 return True
@@ -51,7 +52,7 @@ class EngineMode(StrEnum):
 
     @property
     def meaning(self) -> str:
-        """What it means for the fleet, as the end of a sentence."""
+        """Its meaning for the fleet, as the end of a sentence."""
         match self:
             case EngineMode.NORMAL:
                 return "everything works"
@@ -92,9 +93,10 @@ class Healing(Enum):
     TRY_AGAIN = "try again"
     """Nothing was stored: the same engine tries again within seconds."""
     OPEN_AGAIN = "open again"
-    """What the disk has of the last commit is not certain: the ledger is read and proved again."""
+    """It is uncertain how much of the last commit is on the disk: the ledger is read and verified
+    again."""
     OPERATOR = "operator"
-    """Only somebody who decides what to keep."""
+    """Only an operator, who decides what to keep."""
 
 
 class Trouble(StrEnum):
@@ -120,22 +122,23 @@ class Trouble(StrEnum):
 
 
 class TroubleRow(msgspec.Struct, frozen=True, kw_only=True):
-    """How an engine meets a trouble."""
+    """How an engine handles a trouble."""
 
     mode: EngineMode
     words: str
-    """What is wrong, as the beginning of a sentence."""
+    """The problem, as the beginning of a sentence."""
     advice: str
-    """What an operator can do, as the end of a sentence. True for every program that meets it."""
+    """What an operator can do, as the end of a sentence. Valid for every program that meets it."""
     healing: Healing
     lacks_room: bool = False
-    """Whether there is no room: some is kept back for that."""
+    """Whether disk space ran out: a reserve is kept for that."""
     may_be_damage: bool = False
-    """Whether the whole ledger is read, for whether it is damaged; no other can damage one."""
+    """Whether the whole ledger is read to check for damage; no other trouble can damage one."""
 
     @property
     def way_out(self) -> str:
-        """The advice, and what a living engine does then. Not for a program that ends of it."""
+        """The advice, and what a running engine does then. Not for a program that ends because of
+        it."""
         if self.mode is not EngineMode.READ_ONLY:
             return self.advice
         within = "a minute" if self.healing is Healing.OPEN_AGAIN else "seconds"
@@ -265,7 +268,7 @@ _BY_ERRNO: Final[dict[int, Trouble]] = {
 
 
 def trouble_of_errno(number: int | None) -> Trouble:
-    """What an error number of the operating system means for a ledger; UNCLEAR for others."""
+    """The trouble that an errno of the operating system means for a ledger; UNCLEAR for others."""
     return Trouble.UNCLEAR if number is None else _BY_ERRNO.get(number, Trouble.UNCLEAR)
 
 
@@ -279,9 +282,9 @@ class ModeNow(msgspec.Struct, frozen=True, kw_only=True):
     by: str = ""
     """Who decided; empty when the engine did."""
     trusted_seq: Seq | None = None
-    """In RECOVERY the last event that can be relied on; None otherwise."""
+    """In RECOVERY the last event that can be trusted; None otherwise."""
     trouble: Trouble | None = None
-    """What the system refuses; None when the mode has another reason."""
+    """The trouble behind it; None when the mode has another reason."""
 
     @property
     def way_out(self) -> str:
@@ -301,8 +304,8 @@ class EngineState(msgspec.Struct, frozen=True, kw_only=True):
     started_at_ms: int = 0
     stopped_at_ms: int | None = None
     mode: ModeNow = NORMAL
-    """What the ledger knows of its mode: a full disk or a damaged journal may not be in it."""
+    """Its mode according to the ledger, which may lack a full disk or a damaged journal."""
     file_problem: str = ""
-    """Why the newest fleet file was not taken; empty when it was."""
+    """Why the newest fleet file was not loaded; empty when it was."""
     troubles: dict[Trouble, str] = {}
-    """What it is short of while it works, in words."""
+    """The resources that it lacks while it works, in words."""

@@ -1,11 +1,10 @@
-"""What a command would do, before it is done: to what, to what not and why, what is lost by it, how
-much is asked before.
+"""What a command would do, before it is done: its subjects, those left out and why, what is lost,
+which confirmation it needs.
 
-Command line and console show the same plan. What somebody was shown goes with the command as the
-plan's :class:`Impact`, and the engine looks again when it comes: where it would do more harm by
-then than was shown,
-it is refused with the difference (:func:`worse`). A plan that does less than was shown is carried
-out: whoever agreed to stop five runs agreed to stop four.
+Command line and console show the same plan. The command carries the impact that was shown as
+:class:`Impact`, and the engine plans again when it arrives: where it would now do more harm than
+was shown, it is refused with the difference (:func:`worse`). A plan that does less than was shown
+is carried out: agreeing to stop five runs includes stopping four.
 """
 
 from collections.abc import Iterable, Sequence
@@ -45,7 +44,7 @@ from fleet_tui.core.tasks.verdicts import may_still_run
 from fleet_tui.core.text import words
 
 MUCH_OF_A_POOL_PERCENT = 25
-"""Taking more than this share of a pool out of routing at once asks for the fleet's name."""
+"""Taking more than this share of a pool out of routing at once requires typing the fleet's name."""
 
 MAX_TOLD = 3
 """Subjects that are named one by one in the title of a plan."""
@@ -54,19 +53,19 @@ C = TypeVar("C", bound=Command)
 
 
 class Tier(IntEnum):
-    """How much is asked before something is done."""
+    """The confirmation that is required before something is done."""
 
     NOTHING = 0
     LINE = 1
-    """One line: it can be taken back."""
+    """One line: it can be undone."""
     PLAN = 2
-    """The plan: something is lost by it, or cannot be taken back."""
+    """The plan: something is lost, or it cannot be undone."""
     NAME = 3
     """The plan, and the fleet's name to type."""
 
 
 class PoolLeft(msgspec.Struct, frozen=True, kw_only=True):
-    """What stays of a pool when agents are taken out of routing."""
+    """What remains of a pool when agents are taken out of routing."""
 
     pool: PoolName
     agents: int
@@ -77,21 +76,21 @@ class PoolLeft(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_much(self) -> bool:
-        """Whether a large part of the pool would go."""
+        """Whether a large part of the pool would be taken out."""
         return 100 * (self.serving - self.left) > MUCH_OF_A_POOL_PERCENT * self.agents
 
 
 class Impact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a plan does and costs, as numbers that can be compared later."""
+    """The effects and losses of a plan, as numbers that can be compared later."""
 
     tasks: int = 0
-    """Something is done to."""
+    """Tasks that are changed."""
     lost_runs: int = 0
     """Runs that are stopped; their work is lost."""
     unsure_runs: int = 0
-    """Runs out of sight; they are stopped if they still go on."""
+    """Runs in unknown state; they are stopped if they still run."""
     maybe_twice: int = 0
-    """Tasks that run again although a run of theirs may still go on unseen."""
+    """Tasks that run again although an earlier run may still be running."""
     agents: int = 0
     pools: tuple[PoolLeft, ...] = ()
     """Pools that lose agents in service, by name."""
@@ -101,9 +100,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """A command that can be carried out."""
 
     command: Command
-    """Names only what something is done to."""
+    """Names only the subjects that are changed."""
     left_out: tuple[LeftOut, ...] = ()
-    """What was named as well."""
+    """The other subjects that were named."""
     impact: Impact = Impact()
     tier: Tier = Tier.LINE
 
@@ -128,8 +127,8 @@ def plan(state: FleetState, by: str, command: Command, now_ms: int) -> Plan | Re
 def plan_in_turn(
     state: FleetState, by: str, commands: Iterable[Command], now_ms: int
 ) -> list[Plan | Refused]:
-    """What commands would do that are carried out one after the other: each is planned for what
-    the ones before leave."""
+    """What commands would do that are carried out one after the other: each is planned on the state
+    that the ones before it leave."""
     found: list[Plan | Refused] = []
     for command in commands:
         each = plan(state, by, command, now_ms)
@@ -143,7 +142,7 @@ def _after(state: FleetState, by: str, command: Command, now_ms: int) -> FleetSt
     decision = decide(state, by, command, now_ms)
     folding = Folding(state)
     for event in decision.events if isinstance(decision, Decided) else ():
-        # Where they come to stand in the ledger is not asked of a state that is only planned with.
+        # Positions in the ledger do not matter in a state used only for planning.
         folding.apply(Recorded(state.seq, state.at_ms, state.engine.epoch, event))
     return folding.state()
 
@@ -166,7 +165,7 @@ def subjects(command: Command) -> tuple[str, ...]:
 
 
 def without(command: C, left_out: Iterable[LeftOut]) -> C:
-    """The command without some of what it names."""
+    """The command without some of its subjects."""
     out = {each.subject for each in left_out}
     if not out:
         return command
@@ -183,7 +182,7 @@ def without(command: C, left_out: Iterable[LeftOut]) -> C:
 
 
 def named(state: FleetState, command: Command) -> str:
-    """What a command names, as people say it: ``t-1 and t-2``, ``4 agents``, the fleet's name."""
+    """A command's subjects for people: ``t-1 and t-2``, ``4 agents``, the fleet's name."""
     match command:
         case Cancel() | Hold() | Release() | Expedite() | SetPriority() | Requeue() | Drop():
             return _and([_label(state, each) for each in command.tasks], "task")
@@ -260,7 +259,7 @@ def _and(names: Sequence[str], noun: str) -> str:
 
 
 def impact_of(state: FleetState, command: Command) -> Impact:
-    """What is done and lost by a command that leaves nothing out."""
+    """The impact of a command that leaves nothing out."""
     match command:
         case Cancel(tasks=tasks):
             known = (task for each in tasks if (task := state.task(each)))
@@ -288,7 +287,7 @@ def impact_of(state: FleetState, command: Command) -> Impact:
 
 
 def worse(state: FleetState, command: Command, decision: Decided, shown: Impact) -> Refused | None:
-    """Why a command that was understood is not carried out: it would do more than was shown."""
+    """The refusal of a command that would do more than was shown."""
     found = differences(shown, impact_of(state, without(command, decision.left_out)))
     if not found:
         return None
@@ -300,7 +299,7 @@ def worse(state: FleetState, command: Command, decision: Decided, shown: Impact)
 
 
 def differences(shown: Impact, now: Impact) -> list[str]:
-    """What a plan would do now that was not shown, in words."""
+    """What a plan would now do beyond what was shown, in words."""
     found = [
         f"{name} {before} -> {after}"
         for name, before, after in (
@@ -321,7 +320,7 @@ def differences(shown: Impact, now: Impact) -> list[str]:
 
 
 def impact_words(impact: Impact) -> list[str]:
-    """What is lost, a sentence each; none where nothing is."""
+    """The losses, one sentence each; none where nothing is lost."""
     said = []
     if impact.lost_runs:
         runs, their = ("run", "its") if impact.lost_runs == 1 else ("runs", "their")
@@ -371,22 +370,22 @@ TIERS: dict[type[Command], Tier] = {
     Freeze: Tier.PLAN,
     StopEngine: Tier.PLAN,
 }
-"""How much is asked before each command, in a fleet that is not protected."""
+"""The confirmation that each command requires, in a fleet that is not protected."""
 
 
 class Stopping(Enum):
-    """What a cancel stops of a task."""
+    """What a cancel stops for a task."""
 
     NOTHING = auto()
-    """It waits, or nothing of it can still run."""
+    """It waits, or no run of it can still be running."""
     LOST = auto()
-    """A run that is seen to go on, or is being started or stopped: its work is lost."""
+    """A run that is known to run, or is being started or stopped: its work is lost."""
     OUT_OF_SIGHT = auto()
-    """A run that nobody can see: stopped if it still goes on."""
+    """A run in unknown state: stopped if it still runs."""
 
 
 def stopped_by_cancel(task: Task) -> Stopping:
-    """What a cancel stops of it."""
+    """What a cancel stops for it."""
     last = task.attempt
     if last is None:
         return Stopping.NOTHING

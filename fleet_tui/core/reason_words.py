@@ -1,8 +1,8 @@
-"""Codes of failures in words: what people read in place of ``no-trace`` or ``process-gone``.
+"""Sentences for failure codes, shown in place of ``no-trace`` or ``process-gone``.
 
-The ledger keeps codes, for they are compared, counted and matched; every text that is shown says
-them as a sentence about the agent, which stands before it. A code of a gateway's own is said to be
-one. Names of failures that a fleet file can use (``non_retryable``) stand in brackets.
+The ledger keeps codes, because they are compared, counted and matched; every text on screen puts
+them as a sentence about the agent, whose name comes first. A gateway's own code is shown as such.
+Names of failures that a fleet file can use (``non_retryable``) are in brackets.
 """
 
 import re
@@ -13,11 +13,11 @@ from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.tasks.evidence import LostReason
 
 _CODE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
-"""What is a code, and no words already."""
+"""A code, as opposed to a sentence."""
 
 
 class NotStartedCode(StrEnum):
-    """Why a run did not start, beside what kept its agent from being reached."""
+    """Why a run did not start, other than that its agent could not be reached."""
 
     REFUSED = "refused"
     FENCED = "fenced"
@@ -42,12 +42,12 @@ class NotStartedCode(StrEnum):
 
     @property
     def is_of_agent(self) -> bool:
-        """Whether it is the doing of the agent or its host, as far as the task may run at all."""
+        """Whether the agent or its host is the cause, provided that the task may run at all."""
         return _NOT_STARTED[self].is_of_agent
 
     @property
     def is_noticed_here(self) -> bool:
-        """Whether this side found it out, and what is said with it are its own words."""
+        """Whether it was detected on this side, so that its detail is our own text."""
         return _NOT_STARTED[self].is_noticed_here
 
 
@@ -139,7 +139,7 @@ class FailedCode(StrEnum):
 
 
 FAILURE_KINDS = tuple(sorted(code.value for code in FailedCode))
-"""What can be wrong with a run that ended, beside ``exit-N`` and ``signal-N`` of programs."""
+"""How a run can fail, apart from ``exit-N`` and ``signal-N`` of programs."""
 
 
 _WORDS = {code.value: code.text for code in (*LostReason, *FailureKind, *NotStartedCode)}
@@ -166,5 +166,5 @@ def failed_words(code: str) -> str:
 
 
 def _of_agent(code: str) -> str:
-    """An agent's own word is quoted; sentences stay as they are."""
+    """An agent's own code is quoted; sentences stay as they are."""
     return f'its agent says "{code}"' if _CODE.fullmatch(code) else code

@@ -1,4 +1,4 @@
-"""The fleet in a handful of numbers. Console, CLI and exports all ask here, so they agree."""
+"""The fleet in a handful of numbers. Console, CLI and exports all use them, so they agree."""
 
 import math
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ RATE_WINDOW_MS = 900_000
 
 
 class FleetStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """What the header says. Rates look back RATE_WINDOW_MS, or the ledger's age if less."""
+    """The numbers of the header. Rates look back RATE_WINDOW_MS, or the ledger's age if less."""
 
     agents: int
     by_health: dict[Health, int]
@@ -32,7 +32,7 @@ class FleetStatus(msgspec.Struct, frozen=True, kw_only=True):
     waiting_by_priority: dict[Priority, int]
     waiting_by_pool: dict[PoolName, int]
     held: int
-    """Waiting tasks that waiting alone will not place."""
+    """Waiting tasks that will not be placed by waiting."""
     running: int
     unknown: int
     needs_operator: int
@@ -40,15 +40,15 @@ class FleetStatus(msgspec.Struct, frozen=True, kw_only=True):
     wait_ms_p95_by_priority: dict[Priority, int]
     """Submission to first placement, of tasks placed in the window."""
     run_ms_p95: int | None
-    """Duration of runs that ended well in the window."""
+    """Duration of runs that succeeded in the window."""
     error_rate: float | None
     """Failed share of the tasks that ended in the window; None when none ended."""
     tasks_per_minute: float
     decisions_per_minute: float
     cost_microusd_per_hour: int
-    """Agents' hourly prices plus what runs in the window cost, per hour."""
+    """Agents' hourly prices plus the cost of runs in the window, per hour."""
     has_unknown_cost: bool
-    """Whether a run that ended in the window reported what is no cost."""
+    """Whether a run that ended in the window reported an unusable cost."""
     alerts_open: int
     alerts_crit: int
     queue_trend_per_minute: float | None
@@ -74,7 +74,7 @@ def summarize(
     samples: Sequence[FleetSample] = (),
     work: OpenWork | None = None,
 ) -> FleetStatus:
-    """The fleet's numbers at an instant. Who asks again and again keeps a ``work`` of its own."""
+    """The fleet's numbers at an instant. A caller that repeats this keeps its own ``work``."""
     by_health: dict[Health, int] = {}
     used = 0
     for agent in state.agents.values():
@@ -154,7 +154,7 @@ def trend_per_minute(samples: Sequence[FleetSample], now_ms: int) -> float | Non
 
 
 def sample_of(state: FleetState, now_ms: int, work: OpenWork | None = None) -> FleetSample:
-    """The fleet's pulse at an instant, for the charts; ``work`` as for :func:`summarize`."""
+    """A sample of the fleet at an instant, for the charts; ``work`` as for :func:`summarize`."""
     queue = (work or OpenWork()).follow(state.open_tasks)
     first, second, third, fourth = queue.by_priority().values()
     return FleetSample(

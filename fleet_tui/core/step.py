@@ -1,8 +1,8 @@
-"""One step of the loop without the loop: what inputs and the passing of time mean, as events.
+"""One step of the loop without the loop: turns inputs and the passing of time into events.
 
-:func:`step` is called by the engine, and can be called by a test or a replay, with the same values
-for the same answer. Whoever calls it commits the events, keeps the memory that comes back, and
-gives the replies once the commit stands; nothing here reaches beyond its arguments.
+:func:`step` is called by the engine, and can be called by a test or a replay: the same values give
+the same answer. The caller commits the events, keeps the returned memory, and sends the replies
+once the commit is durable; nothing here reaches beyond its arguments.
 """
 
 from collections.abc import Callable, Container, Mapping, Sequence
@@ -40,36 +40,36 @@ V = TypeVar("V")
 
 
 class AgentProbed(NamedTuple):
-    """An agent was looked at."""
+    """An agent was probed."""
 
     result: ProbeResult
 
 
 class RunReported(NamedTuple):
-    """Something was learned about a run, or that nothing can be learned now."""
+    """A report about a run, which may be unknown."""
 
     run: RunId
     report: RunReport
 
 
 class Asked(NamedTuple):
-    """An operator wants something."""
+    """An operator's command."""
 
     by: str
     command: Command
     shown: Impact | None = None
-    """What its author was shown of it, if it was planned."""
+    """The impact that its author was shown, if it was planned."""
 
 
 class FleetChanged(NamedTuple):
-    """The fleet file was read anew."""
+    """The fleet file was read again."""
 
     spec: FleetSpec
     by: str
 
 
 class FleetFileSeen(NamedTuple):
-    """A newer fleet file cannot be taken, or, with no problem, is what is in force already."""
+    """A newer fleet file cannot be loaded, or, without a problem, equals the one in force."""
 
     problem: str
 
@@ -80,11 +80,11 @@ class MachinesSeen(NamedTuple):
     hosts: Mapping[HostName, HostSpec]
     """All hosts of the fleet, as they were when it was asked."""
     same: dict[HostName, HostName]
-    """What :attr:`FleetSpec.same` is for them."""
+    """:attr:`FleetSpec.same` for them."""
 
 
 class Told(NamedTuple):
-    """What the engine says of itself: its faults, its mode."""
+    """The engine's report about itself: its faults, its mode."""
 
     events: tuple[Event, ...]
 
@@ -99,37 +99,37 @@ Input = (
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
-    """What the loop knows beside the ledger. It is lost with the engine, and found out again."""
+    """The loop's memory outside the ledger. It is lost with the engine, and gathered again."""
 
     router: Router
-    """A cache of the state: a new one says the same. It is the one value here that a step changes;
-    after a step that was not committed it may be ahead of the ledger, and is made anew."""
+    """A cache of the state: a new one gives the same result. It is the one value here that a step
+    changes; after a step that was not committed it may be ahead of the ledger, and is recreated."""
     unrouted: tuple[TaskId, ...] = ()
     """Tasks that may have changed since the router's last round."""
     probes: Mapping[AgentName, ProbeResult] = {}
-    """The newest at each agent."""
+    """The newest result of each agent."""
     watches: Mapping[AgentName, Watch] = {}
     beats: Mapping[RunId, Beat] = {}
     """Signs of life of open runs."""
     troubles: Mapping[Trouble, str] = {}
-    """What the engine is short of now, in words."""
+    """The resources that the engine lacks now, in words."""
     listens_since_ms: int = 0
-    """When the engine last went on after a pause."""
+    """When the engine last resumed after a pause."""
     distrust_until_ms: int = 0
-    """Until then a look that failed says nothing: the engine was paused, not the agent."""
+    """Until then a failed probe has no consequence: the engine was paused, not the agent."""
 
 
 class StepTime(NamedTuple):
-    """When a step is taken, and by whom."""
+    """The instant of a step, and the engine that takes it."""
 
     now_ms: int
     epoch: Epoch
     sweeps: bool = True
-    """Whether this step looks through all open tasks for what is due, if time passed."""
+    """Whether this step checks all open tasks for due changes, if time passed."""
 
 
 class Step(NamedTuple):
-    """What a step comes to."""
+    """The result of a step."""
 
     memory: Memory
     """To be kept once the events are committed."""
@@ -138,11 +138,11 @@ class Step(NamedTuple):
     replies: tuple[Decision, ...]
     """One for each :class:`Asked`, in their order."""
     state: FleetState
-    """After the events, if the ledger places them where they were expected."""
+    """After the events, if the ledger places them at the expected positions."""
 
     def unstored(self, before: Memory) -> Memory:
-        """The memory where nothing was committed: what was seen and heard stays so, and the router
-        begins anew."""
+        """The memory where nothing was committed: probe results and signs of life are kept, and the
+        router is recreated."""
         return msgspec.structs.replace(
             before,
             router=Router(before.router.fleet),
@@ -152,20 +152,20 @@ class Step(NamedTuple):
 
 
 class Pace(Enum):
-    """How often something is looked through."""
+    """How often a reconciler is called."""
 
     STEP = auto()
-    """In each step that has something new, and at each tick."""
+    """In each step with new input, and at each tick."""
     SWEEP = auto()
     """At ticks, as often as the engine can afford: it goes through all open tasks."""
 
 
 class Reconciler(NamedTuple):
-    """Something that follows from the state and from time alone, whatever was put in."""
+    """A rule that depends on the state and on time alone, not on the inputs."""
 
     pace: Pace
     due: Callable[[FleetState, Memory, int], list[Event]]
-    """Given the state, what the loop remembers and the instant."""
+    """Given the state, the loop's memory and the instant."""
 
 
 RECONCILERS = (
@@ -185,16 +185,17 @@ RECONCILERS = (
     ),
     Reconciler(Pace.SWEEP, lambda state, memory, now_ms: reconcile_alerts(state, now_ms)),
 )
-"""In the order in which one feeds the next. Routing comes after them, while work is started."""
+"""In the order in which one feeds the next. Routing comes after them, while the mode starts
+work."""
 
 
 def remember(state: FleetState) -> Memory:
-    """What a loop knows that has just begun."""
+    """The memory of a loop that has just begun."""
     return Memory(router=Router(state.fleet))
 
 
 def step(state: FleetState, memory: Memory, inputs: Sequence[Input], moment: StepTime) -> Step:
-    """What follows from the inputs, and from the time that passed where a :class:`Tick` is among
+    """The consequences of the inputs, and of the time that passed where a :class:`Tick` is among
     them: events in the order in which they are to be committed."""
     draft = _Draft(state, memory, moment)
     for item in inputs:
@@ -206,15 +207,15 @@ def step(state: FleetState, memory: Memory, inputs: Sequence[Input], moment: Ste
 
 
 def noted(state: FleetState, memory: Memory, events: Sequence[Event], moment: StepTime) -> Step:
-    """These events, and nothing of what follows from them."""
+    """These events, without their consequences."""
     draft = _Draft(state, memory, moment)
     draft.add(events)
     return draft.step()
 
 
 def noted_sign_of_life(memory: Memory, run: RunId, report: RunReport, now_ms: int) -> Memory:
-    """The memory after a report that nothing can follow from yet, for nothing can be committed:
-    what gave a sign of life meanwhile was not silent."""
+    """The memory after a report that cannot have consequences yet, because nothing can be
+    committed: a run that gave a sign of life meanwhile was not silent."""
     beat = _beat(memory.beats.get(run), report, now_ms)
     if beat is None:
         return memory
@@ -222,15 +223,15 @@ def noted_sign_of_life(memory: Memory, run: RunId, report: RunReport, now_ms: in
 
 
 def _beat(known: Beat | None, report: RunReport, now_ms: int) -> Beat | None:
-    """What a report leaves of a run's signs of life; None where it is none."""
+    """The sign of life in a report about a run; None where it has none."""
     if not isinstance(report, Definite) or not isinstance(report.value, Running):
         return None
     return sign_of_life(known, report.value, now_ms)
 
 
 def settled(before: FleetState, taken: Step, recorded: Sequence[Recorded]) -> FleetState:
-    """The state after the commit: the one looked ahead to, unless the ledger placed the events
-    elsewhere (a new segment began, or its clock did not run backwards with ours)."""
+    """The state after the commit: the expected one, unless the ledger placed the events elsewhere
+    (a new segment began, or its clock did not run backwards with ours)."""
     last = recorded[-1]
     as_planned = last.seq == taken.state.seq and last.at_ms == taken.state.at_ms
     return taken.state if as_planned else fold(before, recorded)
@@ -252,7 +253,7 @@ class _Changes(Generic[K, V]):
         self._own: dict[K, V] | None = None
 
     def put(self, key: K, value: V) -> None:
-        """Another value."""
+        """Set a value."""
         if self._own is None:
             self.now = self._own = dict(self.now)
         self._own[key] = value
@@ -267,11 +268,11 @@ class _Draft:
 
     def __init__(self, state: FleetState, memory: Memory, moment: StepTime) -> None:
         self.state = state
-        """Good until the next :meth:`add`, so that a long step copies each map once."""
+        """Valid until the next :meth:`add`, so that a long step copies each map once."""
         self.events: list[Event] = []
         self._now_ms = moment.now_ms
         self._commit_ms = max(moment.now_ms, state.at_ms)
-        """The instant that the ledger will give the events: time never runs back in it."""
+        """The instant that the ledger will give the events: its time never runs backwards."""
         self._epoch = moment.epoch
         self._replies: list[Decision] = []
         self._folding = Folding(state)
@@ -283,7 +284,7 @@ class _Draft:
         self._beats = _Changes(memory.beats)
 
     def add(self, events: Sequence[Event]) -> None:
-        """Take events in and look ahead to the state after them."""
+        """Add events and compute the state after them."""
         if not events:
             return
         first = self.state.seq + 1
@@ -296,7 +297,7 @@ class _Draft:
         self.state = self._folding.state()
 
     def take(self, item: Input) -> None:
-        """What one input means."""
+        """Handle one input."""
         match item:
             case AgentProbed(result=result):
                 self._probed(result)
@@ -319,7 +320,7 @@ class _Draft:
                 spec = spec.with_machines_of(self.state.fleet)
                 self.add([FleetLoaded(spec=spec, by=by)])
                 self._router = Router(spec)
-                # An agent that comes back one day is judged by what is seen of it then.
+                # An agent that comes back one day is judged by its probes then.
                 self._probes.keep(spec.agents)
                 self._watches.keep(spec.agents)
             case FleetFileSeen(problem=problem):
@@ -352,7 +353,7 @@ class _Draft:
         self.add(troubles_in(self.state, result))
 
     def reconcile(self, *, sweep: bool) -> None:
-        """What follows from the state and from time."""
+        """The consequences of the state and of time."""
         if sweep and self._beats.now:
             self._beats.keep({run for agent in self.state.agents.values() for run in agent.runs})
         memory = self._remembered()

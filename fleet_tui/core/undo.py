@@ -1,8 +1,8 @@
-"""Taking back what was done: the commands that undo some events, and what somebody did last.
+"""Undo: the commands that reverse some events, and an operator's last action.
 
-Only what leaves no other trace can be taken back: a hold, a release, a priority, a cordon, a
-freeze. A cancel has stopped work, a requeue has started some. And only as far as it still is so:
-the commands carry who made it so and when, and the engine leaves alone what somebody else has
+Only actions without other effects can be undone: a hold, a release, a priority, a cordon, a freeze.
+A cancel has stopped work, a requeue has started some. And only where they are still in force: the
+commands carry who acted and when, and the engine leaves alone anything that someone else has
 changed since.
 """
 
@@ -42,8 +42,9 @@ V = TypeVar("V")
 
 
 def inverse(before: FleetState, events: Sequence[Event], made: Made) -> tuple[Command, ...]:
-    """What takes the events back, where ``before`` is the state that they changed and ``made`` is
-    whose they are and when they are committed. Empty where any of them cannot be taken back."""
+    """The commands that undo the events, where ``before`` is the state that they changed and
+    ``made`` tells who caused them and when they were committed. Empty where any of them cannot be
+    undone."""
     held: list[TaskId] = []
     released: list[tuple[str, TaskId]] = []
     moved: list[tuple[tuple[Priority, Priority], TaskId]] = []
@@ -91,7 +92,7 @@ def _grouped(pairs: Iterable[tuple[K, V]]) -> list[tuple[K, list[V]]]:
 
 
 class PastAct(NamedTuple):
-    """What somebody did at one moment."""
+    """An operator's action at one moment."""
 
     after: Seq
     """The last event before it."""
@@ -100,9 +101,9 @@ class PastAct(NamedTuple):
 
 
 def last_act(rows: Sequence[Recorded], by: str) -> PastAct | None:
-    """The newest act of an operator among events in their order; None when there is none. What was
-    committed in one go is one act, and a note is none. An event that only a newer version knows may
-    be the act: it is one that nothing takes back."""
+    """The newest action of an operator among events in their order; None when there is none. Events
+    committed together are one action, and a note is none. An event that only a newer version knows
+    may be the action: it cannot be undone."""
     mine: list[Recorded] = []
     for row in reversed(rows):
         is_mine = _is_act_of(row.event, by)
@@ -122,7 +123,7 @@ def _is_act_of(event: Event, by: str) -> bool:
 
 
 def author(event: Event) -> str:
-    """The operator who asked for it; empty for what the engine decided itself."""
+    """The operator who requested it; empty if the engine decided it."""
     match event:
         case (
             TaskSubmitted()

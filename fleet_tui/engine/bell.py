@@ -1,10 +1,10 @@
-"""Ringing often enough to feel immediate and rarely enough to cost nothing."""
+"""Notifies consoles of new data: often enough to feel immediate, rarely enough to be cheap."""
 
 import asyncio
 from collections.abc import Callable
 
 PAUSE_S = 0.05
-"""At most twenty rings a second, however much happens."""
+"""At most twenty rings per second, however much happens."""
 
 
 class Bell:
@@ -15,7 +15,7 @@ class Bell:
         self._touched = asyncio.Event()
 
     def touch(self) -> None:
-        """There is something new."""
+        """Note that there is new data."""
         self._touched.set()
 
     async def run(self) -> None:

@@ -1,7 +1,7 @@
-"""Looking at every agent in its own time, and reading its log.
+"""Probes each agent at its own interval, and reads its log.
 
-Each agent has its own task, so that one that hangs delays nobody. Steps are jittered: agents that
-joined together drift apart instead of being asked all at once for ever.
+Each agent has its own task, so that one that hangs delays no other. Steps are jittered: agents that
+joined together drift apart instead of always being probed at once.
 """
 
 import asyncio
@@ -26,10 +26,11 @@ JITTER = 0.2
 """A step is between 80 % and 120 % of the agent's interval."""
 
 GRACE_MS = 20_000
-"""A port keeps its own deadlines, slow refusals included; this is for one that does not."""
+"""Ports enforce their own deadlines, slow refusals included; this is for one that does not."""
 
 LOSS_PAUSE_S = 1.0
-"""Between two losses that are told: an agent that hangs up again and again is no endless loop."""
+"""Minimum time between two reported losses, so that an agent that keeps hanging up does not cause a
+busy loop."""
 
 CLOSE_DEADLINE_S = 10.0
 TAIL_RETRY_S = 5.0
@@ -38,18 +39,18 @@ COLLECT_AGAIN_S = 1.0
 """Between two batches, while there are more and the host deletes some of each."""
 COLLECT_DEADLINE_S = 120.0
 MAX_COLLECTED = 200
-"""Runs that a host is told to forget at a time."""
+"""Runs that a host is told to delete at a time."""
 KEPT_EVERY_S = 86_400.0
-"""Between two times that a host is asked what it holds of runs; the first is soon after a start."""
+"""Interval for asking a host which runs it still holds; the first time is soon after a start."""
 MAX_KEPT = 100_000
-"""No more of it is listened to at a time."""
+"""At most this many runs are listed in one round."""
 
 OnProbe = Callable[[ProbeResult], Awaitable[None]]
 OnLogLines = Callable[[Sequence[LogLine | LogGap]], None]
 Leftover = Callable[[AgentName], Sequence[RunId]]
-"""Runs of an agent that its host may forget, and was not heard to have."""
+"""Runs of an agent that its host may delete, and has not confirmed as deleted."""
 OnKept = Callable[[AgentName, Sequence[RunId]], Awaitable[None]]
-"""Hears what an agent's host holds of runs, of anybody's."""
+"""Called with the runs that an agent's host still holds, from any ledger."""
 OnCollected = Callable[[RunId], None]
 
 
@@ -81,7 +82,8 @@ class Watcher:
         self._on_kept = on_kept
         self._on_collected = on_collected
         self._asked: dict[RunId, int] = {}
-        """How often the host was told to forget each run. What it keeps must hold up no others."""
+        """How often the host was told to delete each run. Runs that it keeps must not hold up
+        others."""
         self._now = asyncio.Event()
         self._tasks = [
             asyncio.create_task(self._probe_for_ever(), name=f"probe {agent}"),
@@ -91,16 +93,16 @@ class Watcher:
         ]
 
     def probe_now(self) -> None:
-        """Look at once instead of at the next step."""
+        """Probe now instead of at the next step."""
         self._now.set()
 
     def stop(self) -> None:
-        """Stop looking; :meth:`close` still has to be awaited."""
+        """Stop probing; :meth:`close` still has to be awaited."""
         for task in self._tasks:
             task.cancel()
 
     async def close(self) -> None:
-        """Stop looking and let go of the agent, in CLOSE_DEADLINE_S at the latest."""
+        """Stop probing and close the connection to the agent, within CLOSE_DEADLINE_S."""
         self.stop()
         try:
             async with asyncio.timeout(CLOSE_DEADLINE_S):
@@ -122,7 +124,7 @@ class Watcher:
                     await self._now.wait()
 
     async def _hear_of_losses(self) -> None:
-        """A connection that was lost counts as a probe that failed, at once, and is looked into."""
+        """A lost connection counts as a failed probe at once, and triggers another probe."""
         while True:
             try:
                 await self._on_probe(await self.port.lost())
@@ -144,8 +146,8 @@ class Watcher:
             if was_cancelled():
                 raise
             return self._failed(FailureKind.INTERNAL, "the probe was broken off")
-        except Exception as error:  # a bug in a port must not stop the looking
-            log.exception("looking at %s failed", self.agent)
+        except Exception as error:  # a bug in a port must not stop the probing
+            log.exception("probing %s failed", self.agent)
             return self._failed(FailureKind.INTERNAL, f"{type(error).__name__}: {error}")
 
     def _failed(self, kind: FailureKind, detail: str) -> ProbeFailure:
@@ -157,7 +159,7 @@ class Watcher:
         )
 
     async def _collect_for_ever(self) -> None:
-        """Keep the agent's host from filling up with what it ran long ago."""
+        """Keep the agent's host from filling up with the files of old runs."""
         now_s = asyncio.get_running_loop().time
         ask_at_s = now_s()
         goes_on = False
@@ -169,7 +171,8 @@ class Watcher:
             goes_on = await self._collect()
 
     async def _ask_what_is_kept(self) -> bool:
-        """Part by part; whether it was told to the end. Otherwise it is asked again next time."""
+        """Ask part by part; whether the list was complete. If not, it is requested again next
+        time."""
         skip = 0
         try:
             while skip < MAX_KEPT:

@@ -1,4 +1,4 @@
-"""The wall clock as a port, so that simulations bring their own."""
+"""The wall clock as a port, so that simulations can supply their own."""
 
 import time
 from collections.abc import Callable
@@ -11,7 +11,7 @@ SLEW = 0.05
 
 
 class Clock(Protocol):
-    """Where the engine gets the time from. Waiting is the event loop's business."""
+    """The engine's source of time. Waiting is left to the event loop."""
 
     def now_ms(self) -> int:
         """Milliseconds since the Unix epoch, UTC. For records and deadlines across restarts."""
@@ -27,24 +27,24 @@ class WallClock:
 
 
 class SteadyClock:
-    """The wall's time without its jumps: what deadlines and records are counted in.
+    """Wall time without its jumps, used for deadlines and records.
 
-    Somebody who sets the machine's clock neither ends a deadline nor makes it last. The difference
-    is made up slowly, SLEW of the time that goes by, and never backwards.
+    Setting the machine's clock neither ends a deadline nor extends it. The difference is made up
+    slowly, by SLEW of the elapsed time, and never backwards.
     """
 
     def __init__(
         self, wall: Clock, elapsed_s: Callable[[], float] = boot_time_s, *, not_before_ms: int = 0
     ) -> None:
-        """``elapsed_s`` never jumps. ``not_before_ms`` is what the ledger has seen already: time
-        does not go back there either."""
+        """``elapsed_s`` never jumps. ``not_before_ms`` is the latest instant in the ledger: time
+        does not go back before it."""
         self._wall = wall
         self._elapsed_s = elapsed_s
         self._seen_s = elapsed_s()
         self._now_ms = float(max(wall.now_ms(), not_before_ms))
 
     def now_ms(self) -> int:
-        """Milliseconds since the Unix epoch, UTC, as far as the wall can be believed."""
+        """Milliseconds since the Unix epoch, UTC, as far as the wall clock can be trusted."""
         seen_s = self._elapsed_s()
         passed_ms = (seen_s - self._seen_s) * 1_000
         self._seen_s = seen_s

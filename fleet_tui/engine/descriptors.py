@@ -1,8 +1,8 @@
-"""File descriptors: how many this process may have, and who gets them.
+"""File descriptors: how many this process may have, and how they are shared out.
 
-The ledger, the lock, the socket and the consoles come first. What is left is for connections to
-agents; agents beyond it are not probed, and that is said. Nobody else's files run out for a fleet
-that is larger than the limit.
+The ledger, the lock, the socket and the consoles come first. The rest is for connections to agents;
+agents beyond it are not probed, and this is reported. A fleet larger than the limit takes no
+descriptors from anything else.
 """
 
 import os
@@ -17,13 +17,13 @@ from fleet_tui.wire.ssh.places import Places
 WANTED: Final = 65_536
 """The soft limit is raised up to this; no fleet needs more."""
 LEAST: Final = 40
-"""With fewer an engine cannot even keep its ledger while commands ask it something."""
+"""With fewer an engine cannot even write its ledger while it answers commands."""
 OWN_FILES: Final = 4
-"""What an engine still opens for itself once its ledger is open: its socket, and one generation
-more of the files of the ledger, of samples or of log lines while they roll."""
+"""Files that an engine still opens for itself once its ledger is open: its socket, and another
+generation of the files of the ledger, of samples or of log lines while they roll."""
 KEPT_BACK: Final = 10
-"""For what is opened for a moment: the head file, a checkpoint, a proof of the ledger, the fleet
-file, keys and known_hosts while a host is connected to."""
+"""For files that are open briefly: the head file, a checkpoint, a verification of the ledger, the
+fleet file, keys and known_hosts while connecting to a host."""
 FEW_CLIENTS: Final = 8
 MANY_CLIENTS: Final = 64
 """Consoles and commands that are connected at once, with few descriptors and with enough."""
@@ -34,7 +34,7 @@ FD_DIRECTORIES: Final = (Path("/proc/self/fd"), Path("/dev/fd"))
 
 
 class Budget(NamedTuple):
-    """Who gets how many of ``limit`` descriptors."""
+    """How ``limit`` descriptors are shared out."""
 
     limit: int
     clients: int
@@ -51,8 +51,8 @@ class Budget(NamedTuple):
 
 
 def budget(limit: int, in_use: int, *, has_local_agents: bool) -> Budget:
-    """Share out. ``in_use`` is what is open once the ledger is, and before anything is connected
-    to."""
+    """Share out. ``in_use`` is the number open once the ledger is, before any connection is
+    made."""
     clients = MANY_CLIENTS if limit >= ENOUGH else FEW_CLIENTS
     spare = max(limit - in_use - OWN_FILES - KEPT_BACK - clients, 2)
     processes = max(spare // 2 // FILES_PER_PROCESS, 1) if has_local_agents else 0
@@ -61,8 +61,8 @@ def budget(limit: int, in_use: int, *, has_local_agents: bool) -> Budget:
 
 
 def raised_limit() -> int:
-    """Raise the soft limit to the hard one, as far as it is of use, and say what it is now. Raises
-    JournalFailed when an engine cannot work with so few."""
+    """Raise the soft limit towards the hard one, as far as useful, and return it. Raises
+    JournalFailed when it is too low for an engine."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     top = WANTED if hard == resource.RLIM_INFINITY else min(hard, WANTED)
     if soft != resource.RLIM_INFINITY and soft < top:
@@ -82,7 +82,7 @@ def raised_limit() -> int:
 
 
 def open_now() -> int:
-    """How many descriptors are open; 0 where the system does not tell."""
+    """How many descriptors are open; 0 where the system does not report it."""
     for directory in FD_DIRECTORIES:
         try:
             return len(os.listdir(directory))

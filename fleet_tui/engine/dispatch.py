@@ -1,8 +1,8 @@
-"""One worker per open attempt or canary run: start it, follow it, find it again, stop it.
+"""One worker per open attempt or canary run: start it, track it, find it again, stop it.
 
-Workers only carry questions to an agent and reports back to the loop; what a report means is
-decided there. A run is started at most once, by the process that committed it;
-everything else, a restart of the engine included, inspects.
+Workers only send requests to an agent and bring reports back to the loop, which decides what a
+report means. A run is started at most once, by the process that committed it; everything else, a
+restart of the engine included, only inspects.
 """
 
 import asyncio
@@ -41,22 +41,22 @@ log = logging.getLogger(__name__)
 
 ASK_AGAIN = Backoff(base_ms=500, cap_ms=30_000)
 START_DEADLINE_S = 60.0
-"""No start may hang longer; without an answer by then the run is unknown."""
+"""A start may not take longer; without an answer by then the run is unknown."""
 ASK_DEADLINE_S = 45.0
 WATCH_TRIES = 200
-"""Questions without an answer about a run that was given up, close to an hour at the least. Then
-it is asked about only when its agent is heard of again."""
+"""Unanswered queries about a run that was given up, at least close to an hour. After that it is
+queried only when its agent answers again."""
 CHECKPOINT_EVERY_S = 30.0
-"""How often a resumable run is asked how far it is, in case its host never comes back."""
+"""How often the checkpoint of a resumable run is fetched, in case its host never comes back."""
 CLOSE_DEADLINE_S = 10.0
-"""How long workers get to hang up when the engine stops."""
+"""How long workers get to disconnect when the engine stops."""
 
 OnRunReport = Callable[[RunId, RunReport], Awaitable[None]]
 PortOf = Callable[[AgentName], Runs | None]
 
 
 def order_of(state: FleetState, run: RunId) -> RunOrder | None:
-    """What an agent needs to know about a run; None when the state has forgotten it."""
+    """What an agent needs to start a run; None when the state has forgotten it."""
     tried = agent_of_canary(run)
     if tried is not None:
         canary = state.agents[tried].canary if tried in state.agents else None
@@ -94,10 +94,10 @@ class Dispatcher:
         self._watches: dict[RunId, _Worker] = {}
         """About runs that were given up."""
         self._ended: dict[RunId, _Worker] = {}
-        """Those that ended with what is being followed."""
+        """Workers that ended while the state is being followed."""
 
     def follow(self, state: FleetState, due: Due) -> None:
-        """Do what became due with the state."""
+        """Carry out what the new state requires."""
         if due.runs:
             self._match(state, due)
         for tell in due.then:
@@ -106,7 +106,7 @@ class Dispatcher:
 
     def _match(self, state: FleetState, due: Due) -> None:
         """Make the workers match the state: one for every open attempt, none for others."""
-        # Sorted: workers share the dice, and the order of a set is another one in every process.
+        # Sorted: workers share the random source, and the order of a set differs in every process.
         open_runs = {run: a.name for a in state.agents.values() for run in sorted(a.runs)}
         for agent in state.agents.values():
             if agent.canary is not None:
@@ -123,14 +123,14 @@ class Dispatcher:
                 self._workers[run].cancel()
 
     def resume(self, state: FleetState) -> None:
-        """After a restart: go on watching runs that were given up and may still answer late."""
+        """After a restart: keep watching runs that were given up and may still report late."""
         for task in state.tasks():
             for attempt in task.attempts:
                 if attempt.is_unheard:
                     self.watch(state, attempt.run_id)
 
     async def close(self) -> None:
-        """End all workers; the runs themselves go on at their agents."""
+        """End all workers; the runs themselves continue on their agents."""
         workers = [*self._workers.values(), *self._watches.values()]
         self._workers.clear()
         self._watches.clear()
@@ -140,7 +140,7 @@ class Dispatcher:
             await asyncio.wait({w.task for w in workers}, timeout=CLOSE_DEADLINE_S)
 
     def uses(self, port: Runs) -> bool:
-        """Whether somebody still talks through that port."""
+        """Whether any worker still uses that port."""
         return any(w.port is port for w in (*self._workers.values(), *self._watches.values()))
 
     def watch(self, state: FleetState, run: RunId) -> None:
@@ -182,7 +182,7 @@ class Dispatcher:
 
 
 class _Worker:
-    """The conversation with one agent about one run."""
+    """Handles one run on one agent."""
 
     task: asyncio.Task[None]
 
@@ -198,8 +198,8 @@ class _Worker:
         self.run = run
         self.agent = agent
         self.port = port_of(agent)
-        """The way to where the run is. It stays the same when the fleet file moves the agent; None
-        until the file says (again) how to reach it."""
+        """The port to the place of the run. It stays the same when the fleet file moves the agent;
+        None until the file defines (again) how to reach it."""
         self.cancel_wanted = asyncio.Event()
         self.nudge = asyncio.Event()
         self._port_of = port_of
@@ -209,13 +209,13 @@ class _Worker:
         self._failures = 0
 
     def cancel(self) -> None:
-        """Ask for the run to be stopped, at once if the worker is waiting."""
+        """Request that the run is stopped, at once if the worker is waiting."""
         if not self.cancel_wanted.is_set():
             self.cancel_wanted.set()
             self.nudge.set()
 
     def end(self) -> None:
-        """Stop talking; says nothing about the run."""
+        """End the worker; implies nothing about the run."""
         self.task.cancel()
 
     async def drive(self, *, fresh: bool) -> None:
@@ -223,7 +223,7 @@ class _Worker:
         while True:
             try:
                 return await self._drive(fresh=fresh)
-            except Exception:  # a bug here must not leave the run without anybody who follows it
+            except Exception:  # a bug here must not leave the run without a worker
                 log.exception("following run %s failed", self.run)
             fresh = False
             await self._back_off()
@@ -243,7 +243,7 @@ class _Worker:
                 report = await self._asked(lambda port: port.cancel(self._order), ASK_DEADLINE_S)
             elif running and not asked:
                 followed = await self._follow()
-                asked = followed is None  # it is to be cancelled, or its sign of life is due
+                asked = followed is None  # it is to be cancelled, or a sign of life is due
                 if followed is None:
                     continue
                 report = followed
@@ -260,8 +260,8 @@ class _Worker:
                 await self._back_off()
 
     async def watch(self) -> None:
-        """Report what became of a run that was given up. Once it is unwanted, make sure that it
-        cannot start (again)."""
+        """Report the end of a run that was given up. Once it is unwanted, make sure that it cannot
+        start (again)."""
         followed: RunReport | None = None
         while True:
             if self.cancel_wanted.is_set():
@@ -304,7 +304,7 @@ class _Worker:
         finally:
             following.cancel()
             cancelling.cancel()
-            # Unlike awaiting them, this tells their end from our own.
+            # Unlike awaiting them, this distinguishes their end from our own.
             await asyncio.wait({following, cancelling})
 
     def _is_wanted(self) -> bool:
@@ -345,7 +345,7 @@ class _Worker:
 
 
 def is_final(report: RunReport) -> bool:
-    """Whether a report ends the conversation about a run."""
+    """Whether no further report about the run is needed."""
     return isinstance(report, Definite) and isinstance(
         report.value, Finished | Died | Stopped | NotStarted
     )

@@ -1,4 +1,4 @@
-"""Everything the engine does beyond its own ledger, made to match the committed state."""
+"""Everything the engine does outside its own ledger, kept in line with the committed state."""
 
 import asyncio
 import random
@@ -46,13 +46,13 @@ class FleetEffects:
         self._dispatcher = Dispatcher(self._port, on_run_report, rng)
         self._has_begun = False
         self._is_settled = False
-        """Whether watchers and workers are those that the state asks for."""
+        """Whether watchers and workers match the state."""
         self._state = EMPTY_STATE
 
     def follow(self, state: FleetState, recorded: Sequence[Recorded]) -> None:
-        """Do what the committed events set in motion; the first time, what the state asks for.
+        """Carry out the effects of the committed events; the first time, those of the state.
 
-        A batch that could not be followed to its end is made good with the next one: then all
+        A batch that could not be carried out completely is made up with the next one: then all
         watchers and workers are matched to the state.
         """
         self._leftovers.follow(self._state, state)
@@ -72,14 +72,14 @@ class FleetEffects:
         self._is_settled = True
 
     def probe_now(self, agents: Sequence[AgentName]) -> None:
-        """Look at agents at once."""
+        """Probe agents now."""
         for name in agents:
             watcher = self._watchers.get(name)
             if watcher is not None:
                 watcher.probe_now()
 
     async def close(self) -> None:
-        """Stop all work here; what runs at the agents goes on."""
+        """Stop all work here; runs on the agents continue."""
         await self._dispatcher.close()
         open_ones = [*self._watchers.values(), *self._leaving]
         self._watchers.clear()
@@ -101,7 +101,7 @@ class FleetEffects:
         for name in list(self._watchers):
             if name in wanted and self._same_place(state.fleet, name):
                 continue
-            # New work goes where the file says now, at once; runs are followed where they began.
+            # New work follows the new file at once; runs are tracked where they began.
             watcher = self._watchers.pop(name)
             watcher.stop()
             self._leaving.append(watcher)
@@ -123,7 +123,7 @@ class FleetEffects:
                 )
 
     def _let_go(self) -> None:
-        """Close what left and is not needed any more. Closing waits, and this may not."""
+        """Close watchers that left and are no longer needed. Closing waits, and this may not."""
         idle = [w for w in self._leaving if not self._dispatcher.uses(w.port)]
         for watcher in idle:
             self._leaving.remove(watcher)
@@ -132,7 +132,7 @@ class FleetEffects:
             closing.add_done_callback(self._closing.discard)
 
     def _same_place(self, fleet: FleetSpec, name: AgentName) -> bool:
-        """Whether the port made for an agent still reaches it in the way the file says."""
+        """Whether the port made for an agent still reaches it as the file defines."""
         before, after = self._made_for[name], fleet
         old, new = before.agents[name], after.agents[name]
         same_agent = (old.kind, old.probe) == (new.kind, new.probe)
@@ -140,7 +140,7 @@ class FleetEffects:
 
 
 def _way_to(fleet: FleetSpec, host: HostName | None) -> list[HostSpec]:
-    """The host and those it is reached through. The fleet file's loader refuses circles."""
+    """The host and the hosts on the way to it. The fleet file's loader refuses cycles."""
     way: list[HostSpec] = []
     while host is not None and (spec := fleet.hosts.get(host)) is not None:
         way.append(spec)

@@ -1,11 +1,11 @@
 """The loop: inputs in, one transaction, then effects.
 
-Nothing leaves the machine before the event that decides it is committed. Everything the loop
-decides comes from ``core``; here values are carried between the inbox, the ledger and the effects.
+Nothing leaves the machine before the event that decides it is committed. All decisions are made in
+``core``; this module passes values between the inbox, the ledger and the effects.
 
-What cannot be stored is not done. While the system lets nothing be stored (a full disk, a foreign
-lock, no descriptors left) the loop goes on looking and listening, refuses what it is asked, and
-tries again; a bug in one input costs that input and is told in the ledger.
+An event that cannot be stored has no effect. While the system refuses to store anything (a full
+disk, a foreign lock, no descriptors left) the loop keeps monitoring, refuses commands, and retries;
+a bug triggered by one input loses that input and is recorded in the ledger.
 """
 
 import asyncio
@@ -60,16 +60,16 @@ log = logging.getLogger(__name__)
 
 TICK_MS = 250
 PAUSE_MS = 2_000
-"""A loop that was not run for this long cannot blame the agents for what it missed."""
+"""After not running for this long, the loop does not hold missing answers against agents."""
 SWEEP_SHARE = 0.05
-"""Of the loop's time that may go into looking through all open tasks for what is due. With so many
-that looking once takes long, it is done less often."""
+"""The share of the loop's time for sweeps over all open tasks. With so many that one sweep takes
+long, sweeps are less frequent."""
 DISTRUST_ROUNDS = 2
 """Probe rounds after such a pause in which no agent is judged worse."""
 STORE_AGAIN_MS = 1_000
-"""How often a ledger that could not be written is tried again."""
+"""How often a ledger that could not be written is retried."""
 MAX_TO_TELL = 100
-"""Faults that wait for a commit; more of them only stand in the engine's own log."""
+"""Faults that wait for a commit; further ones are only in the engine's own log."""
 
 
 class Ledger(Protocol):
@@ -81,30 +81,30 @@ class Ledger(Protocol):
         ...
 
     async def append(self, events: Sequence[Event], at_ms: int) -> tuple[Recorded, ...]:
-        """Commit durably, all or nothing, and say where they stand.
+        """Commit durably, all or nothing, and return the positions.
 
         Raises JournalUnavailable when the system refuses: nothing was stored, and a later try may
-        succeed. JournalFull is one of them: when there is no room, the event that says so has room
-        kept back for it. Raises another FleetError when
-        it cannot any more: then nothing may be believed to be stored.
+        succeed. JournalFull is one of them: the event that records a full disk has space reserved.
+        Raises another FleetError when the ledger is no longer usable: then nothing may be assumed
+        to be stored.
         """
         ...
 
 
 class Effects(Protocol):
-    """What follows from what was committed."""
+    """The effects of committed events."""
 
     def follow(self, state: FleetState, recorded: Sequence[Recorded]) -> None:
-        """Start, stop or nudge whatever the new state asks for. Returns at once."""
+        """Start, stop or nudge whatever the new state requires. Returns at once."""
         ...
 
     def probe_now(self, agents: Sequence[AgentName]) -> None:
-        """Look at agents at once."""
+        """Probe agents now."""
         ...
 
 
 class Engine:
-    """One fleet's loop. ``run`` returns when somebody asked it to stop."""
+    """One fleet's loop. ``run`` returns when it was asked to stop."""
 
     def __init__(
         self,
@@ -119,10 +119,10 @@ class Engine:
         self.state = state
         self.inbox = Inbox()
         self.memory = remember(state)
-        """What it knows beside the ledger."""
+        """Its memory outside the ledger."""
         self.stop_reason: str | None = None
         self.troubles: Mapping[Trouble, str] = {}
-        """What it is short of now, in words; who watches for that sets it."""
+        """The resources that it lacks now, in words; set by the watchman."""
         self._ledger = ledger
         self._effects = effects
         self._clock = clock
@@ -130,22 +130,23 @@ class Engine:
         self._tick_ms = tick_ms
         self._sweep_at_s = 0.0
         self._awake_ms = 0
-        """When it last did anything."""
+        """When it last ran."""
         self._ended = False
         self._unstored: Unstored | None = None
         """While nothing can be stored."""
         self._store_again_ms = 0
         self._faults = Faults()
         self._to_tell: list[Event] = []
-        """About faults; goes with the next commit."""
+        """Events about faults, for the next commit."""
 
     @property
     def mode(self) -> ModeNow:
-        """What the engine can do now, also when the ledger cannot be told."""
+        """What the engine can do now, even if that cannot be recorded in the ledger."""
         return self.state.engine.mode if self._unstored is None else self._unstored.mode
 
     async def run(self) -> None:
-        """Work until stopped. Raises what the ledger raises: without it nothing may go on."""
+        """Work until stopped. Raises what the ledger raises: without it the engine must not
+        continue."""
         self._awake_ms = self._clock.now_ms()
         ticker = asyncio.create_task(
             keep_going("the clock", self._tick, self.unit_failed), name="ticker"
@@ -161,14 +162,14 @@ class Engine:
 
     async def ask(self, by: str, command: Command, shown: Impact | None = None) -> Reply:
         """An operator's command; returns after its events are committed, or it was refused.
-        ``shown`` is what its author was shown of it: it does no more than that."""
+        ``shown`` is the impact that its author was shown: it does no more than that."""
         if self.stop_reason is not None:
             return _STOPPING
         if self._unstored is not None and not isinstance(command, StopEngine | ProbeNow):
             return refused_by(self.mode)
         reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         await self.inbox.put(CommandAsked(by, public(command), reply, shown))
-        if self._ended:  # while we waited for room in the inbox
+        if self._ended:  # while we waited for space in the inbox
             self._refuse_rest()
         return await reply
 
@@ -179,8 +180,8 @@ class Engine:
             await self.inbox.put(Tick())
 
     def _notice_pause(self) -> None:
-        """After a pause nothing follows from a silence in which nobody listened. The clock counts
-        the time in which the machine itself was suspended."""
+        """After a pause, silence during the pause has no consequences. The clock includes the time
+        in which the machine itself was suspended."""
         now_ms = self._clock.now_ms()
         gap_ms = now_ms - self._awake_ms
         self._awake_ms = now_ms
@@ -195,8 +196,8 @@ class Engine:
         log.warning("the engine was paused for %d ms; misses do not count for a while", gap_ms)
 
     def unit_failed(self, unit: str, error: Exception) -> None:
-        """A part of the engine met a bug and is started again; too often, and nothing is started
-        any more until somebody has looked."""
+        """A unit of the engine failed with a bug and is restarted; if that happens too often, no
+        new work is started until an operator thaws the fleet."""
         now_ms = self._clock.now_ms()
         count = self._faults.met(unit, now_ms)
         log.error("%s failed, %d times within a minute", unit, count, exc_info=error)
@@ -210,14 +211,14 @@ class Engine:
             self._to_tell.append(hold)
 
     async def _step_safely(self, items: Sequence[Input]) -> None:
-        """A step; after a bug its inputs are tried one by one, so that only what cannot be taken in
-        is lost. Nothing was committed then. Raises what the ledger raises."""
+        """A step; after a bug, when nothing was committed, its inputs are tried one by one, so that
+        only the faulty one is lost. Raises what the ledger raises."""
         try:
             await self._step(items)
         except FleetError:
             raise
         except Exception as error:
-            self._route_anew()  # what was half decided is thrown away
+            self._route_anew()  # discard the incomplete decision
             if len(items) > 1:
                 for item in items:
                     await self._step_safely([item])
@@ -235,7 +236,7 @@ class Engine:
         if ticked and self._clock.now_ms() >= self._store_again_ms:
             self._store_again_ms = self._clock.now_ms() + STORE_AGAIN_MS
             kept = self._unstored.items()
-            if await self._take_in([Tick()]):  # there is room
+            if await self._take_in([Tick()]):  # there is space
                 await self._step_safely(kept)
 
     async def _take_in(self, items: Sequence[Input]) -> bool:
@@ -244,7 +245,8 @@ class Engine:
         told = len(self._to_tell)
         taken = self._decide(items)
         asked = [item for item in items if isinstance(item, CommandAsked)]
-        # A refusal may rest on what is decided beside it: nothing is told before that is stored.
+        # A refusal may depend on other decisions of the step: no reply is sent before they are
+        # stored.
         answers = list(zip((item.reply for item in asked), taken.replies, strict=True))
         for item, decision in zip(asked, taken.replies, strict=True):
             if isinstance(decision, Decided):
@@ -270,7 +272,7 @@ class Engine:
         return True
 
     def _stored(self, decision: Decision) -> Reply:
-        """The reply once everything that was decided with it stands."""
+        """The reply once everything that was decided with it is stored."""
         if isinstance(decision, Refused):
             return decision
         return Accepted(
@@ -283,20 +285,20 @@ class Engine:
         )
 
     def _follow(self, recorded: Sequence[Recorded]) -> None:
-        """Do what was committed. A bug here changes nothing about the commit."""
+        """Carry out what was committed. A bug here does not affect the commit."""
         if not recorded:
             return
         try:
             self._effects.follow(self.state, recorded)
-        except Exception as error:  # told; what was committed stays
+        except Exception as error:  # reported; the commit stands
             self.unit_failed("dispatch", error)
         try:
             self._publish(self.state, recorded)
-        except Exception as error:  # told; who listens reads the ledger
+        except Exception as error:  # reported; consoles read the ledger
             self.unit_failed("telling", error)
 
     def _decide(self, items: Sequence[Input]) -> Step:
-        """What the inputs come to, after what the engine says of itself."""
+        """The step for the inputs, preceded by the engine's own reports."""
         now_ms = self._clock.now_ms()
         own = Told((*self._to_tell, *self._stores_again()))
         began_s = asyncio.get_running_loop().time()
@@ -315,8 +317,8 @@ class Engine:
     # While nothing can be stored.
 
     def _stores_again(self) -> list[Event]:
-        """What the ledger is told once it can be written again. Never nothing, with what is to be
-        told anyway: that it can be written is shown by no less than a write. A hold stays a hold.
+        """The events for a ledger that can be written again. With the pending faults there is
+        always at least one: only a write proves that it can be written. A hold stays a hold.
         """
         if self._unstored is None or any(isinstance(e, EngineModeChanged) for e in self._to_tell):
             return []
@@ -331,8 +333,8 @@ class Engine:
         return [_change(EngineMode.READ_ONLY, EngineMode.NORMAL, why)]
 
     async def _unavailable(self, items: Sequence[Input], error: JournalUnavailable) -> None:
-        """Nothing of these inputs was stored: keep what cannot be asked for again, say no to the
-        rest, and on a full disk write down what happened with the room kept back for it."""
+        """None of these inputs was stored: keep those that cannot be obtained again, refuse the
+        rest, and record a full disk in the space reserved for that."""
         now_ms = self._clock.now_ms()
         first_time = self._unstored is None
         why = f"{error.message}; nothing can be stored"
@@ -361,7 +363,7 @@ class Engine:
             self._publish(self.state, ())
 
     def _only_watch(self, items: Sequence[Input], unstored: Unstored) -> bool:
-        """Take in what needs no ledger; whether time passed."""
+        """Handle inputs that need no ledger; whether time passed."""
         ticked = False
         for item in items:
             match item:
@@ -375,7 +377,7 @@ class Engine:
                 case FleetChanged() | FleetFileSeen():
                     unstored.keep(item)
                 case MachinesSeen():
-                    pass  # it is told again while the ledger says something else
+                    pass  # it is reported again while the ledger records something else
                 case CommandAsked():
                     self._answer_unstored(item, unstored.mode)
                 case Tick():
@@ -404,17 +406,17 @@ class Engine:
         return recorded
 
     def _act(self, asked: CommandAsked) -> None:
-        """What a command asks of the engine itself."""
+        """Carry out a command for the engine itself."""
         match asked.command:
             case ProbeNow(agents=agents):
                 self._effects.probe_now(agents)
             case StopEngine(reason=reason):
                 self.stop_reason = reason or f"stopped by {asked.by}"
-            case _:  # all others ask for events, which are done once they are committed
+            case _:  # all others become events, whose effects start once they are committed
                 pass
 
     def _refuse_rest(self) -> None:
-        """Nobody may wait for ever for a loop that has ended."""
+        """Refuse the remaining commands, so that none waits for ever for a loop that has ended."""
         self.stop_reason = self.stop_reason or "the engine failed"
         for item in self.inbox.take_rest():
             if isinstance(item, CommandAsked) and not item.reply.done():
@@ -424,7 +426,7 @@ class Engine:
 def _bare(
     item: Input,
 ) -> Asked | AgentProbed | RunReported | FleetChanged | FleetFileSeen | MachinesSeen | Tick:
-    """An input without whom to answer."""
+    """An input without its reply future."""
     if isinstance(item, CommandAsked):
         return Asked(item.by, item.command, item.shown)
     return item
@@ -444,7 +446,7 @@ _BUG = Refused(
 
 
 def refused_by(mode: ModeNow) -> Refused:
-    """Why an engine in such a mode takes no command."""
+    """The refusal of a command by an engine in such a mode."""
     return Refused(
         code=code_of_mode(mode.mode),
         text=f"Nothing was done, the engine is {mode.mode.label}: {mode.reason}.",

@@ -1,4 +1,4 @@
-"""Everything that can reach the engine's loop."""
+"""All inputs of the engine's loop."""
 
 import asyncio
 from typing import NamedTuple
@@ -23,13 +23,13 @@ BATCH_LIMIT = 512
 
 
 class CommandAsked(NamedTuple):
-    """An operator wants something; ``reply`` is set after the commit."""
+    """An operator's command; ``reply`` is set after the commit."""
 
     by: str
     command: Command
     reply: asyncio.Future[Reply]
     shown: Impact | None = None
-    """What its author was shown of it, if it was planned."""
+    """The impact that its author was shown, if it was planned."""
 
 
 Input = (
@@ -44,11 +44,11 @@ class Inbox:
         self._queue: asyncio.Queue[Input] = asyncio.Queue(INBOX_LIMIT)
 
     async def put(self, item: Input) -> None:
-        """Hand something to the loop; waits while the inbox is full."""
+        """Pass an input to the loop; waits while the inbox is full."""
         await self._queue.put(item)
 
     async def take(self) -> list[Input]:
-        """At least one input, and whatever else is there up to BATCH_LIMIT."""
+        """At least one input, and further ones that are ready, up to BATCH_LIMIT."""
         items = [await self._queue.get()]
         while len(items) < BATCH_LIMIT and not self._queue.empty():
             items.append(self._queue.get_nowait())

@@ -1,8 +1,8 @@
-"""What each committed event sets in motion beyond the ledger.
+"""The effect of each committed event outside the ledger.
 
-An intent is an event that was committed and whose effect now starts. Every kind of event has its
-row in :data:`EFFECTS`, also the one that sets nothing in motion; a test finds a kind without a row,
-and a row that says something else about the open runs than the fold.
+An intent is an event that was committed and whose effect now starts. Every kind of event has a row
+in :data:`EFFECTS`, including those without an effect; a test finds a kind without a row, and a row
+that disagrees with the fold about the open runs.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -72,14 +72,14 @@ from fleet_tui.core.tasks.events import (
 
 
 class Conversations(Protocol):
-    """Those who talk with agents about runs, as far as an event can tell them something."""
+    """The workers that communicate with agents about runs, as far as events affect them."""
 
     def watch(self, state: FleetState, run: RunId) -> None:
-        """Go on asking about a run that was given up."""
+        """Keep asking about a run that was given up."""
         ...
 
     def ask_again(self, agent: AgentName) -> None:
-        """Ask at once what waits for its next turn: the agent may answer now."""
+        """Send pending queries at once instead of at their next turn: the agent may answer now."""
         ...
 
     def stop_unwanted(self, state: FleetState, task: TaskId) -> None:
@@ -88,29 +88,29 @@ class Conversations(Protocol):
 
 
 class Due:
-    """What a batch of committed events sets in motion."""
+    """The effects of a batch of committed events."""
 
     def __init__(self) -> None:
         self.fleet_file = False
-        """The agents, or the ways to them, are others."""
+        """The agents, or the paths to them, have changed."""
         self.runs = False
         """Which runs are open, or are to be stopped, has changed."""
         self.placed: set[RunId] = set()
         """Runs to be started by this process; every other one is asked about."""
         self.then: list[Callable[[Conversations, FleetState], None]] = []
-        """What is left to tell once everybody is at work, in the order of the events."""
+        """Calls to make once all workers run, in the order of the events."""
 
 
 # The effects
 
 
 def follow_file(due: Due, event: FleetLoaded) -> None:
-    """Reach agents in the way that the file says."""
+    """Reach agents as the new file defines."""
     due.fleet_file = True
 
 
 def start(due: Due, event: TaskPlaced | CanaryStarted) -> None:
-    """Start the run and follow it."""
+    """Start the run and track it."""
     due.runs = True
     due.placed.add(event.run)
 
@@ -121,7 +121,7 @@ def stop(due: Due, event: AttemptCancelling) -> None:
 
 
 def end(due: Due, event: AttemptEvent | CanaryEnded) -> None:
-    """Stop talking about the run."""
+    """End the worker of the run."""
     due.runs = True
 
 
@@ -131,7 +131,7 @@ def watch(due: Due, event: AttemptGivenUp) -> None:
 
 
 def ask_again(due: Due, event: HealthChanged | AgentIdentified) -> None:
-    """See :meth:`Conversations.ask_again`. Nobody is asked who was lost just now."""
+    """See :meth:`Conversations.ask_again`. An agent that was lost just now is not asked."""
     if not (isinstance(event, HealthChanged) and event.health.is_lost):
         due.then.append(lambda those, _: those.ask_again(event.agent))
 
@@ -164,13 +164,13 @@ EFFECTS: Mapping[type[Any], tuple[Effect, ...]] = dict(
         on(AttemptStarted),
         on(AttemptSeen),
         on(AttemptUnknown),
-        on(AttemptCancelRefused),  # it is asked for again by whoever asked
+        on(AttemptCancelRefused),  # the worker repeats the request
         on(AttemptCheckpointed),
         on(AttemptTroubled),
         on(AttemptSuspended),
         on(AttemptLate),
         on(AttemptTold),
-        # A person has decided about a task, or nobody is to be asked.
+        # An operator has decided about the task, or no verdict is needed.
         on(TaskSubmitted, stop_unwanted),
         on(TaskPending, stop_unwanted),
         on(TaskRetrying, stop_unwanted),
@@ -211,12 +211,12 @@ EFFECTS: Mapping[type[Any], tuple[Effect, ...]] = dict(
         on(UnknownEvent),
     )
 )
-"""The effects of every kind of event. Rows without one are facts about what was done or seen
-already; whatever they call for is an event of its own."""
+"""The effects of every kind of event. Rows without one are facts about what has already happened;
+any consequence is an event of its own."""
 
 
 def due_after(recorded: Sequence[Recorded]) -> Due:
-    """What a batch of committed events sets in motion."""
+    """The effects of a batch of committed events."""
     due = Due()
     for row in recorded:
         for effect in EFFECTS[type(row.event)]:

@@ -1,10 +1,10 @@
-"""Which runs the agents' hosts may forget, and which they have forgotten.
+"""Which runs the agents' hosts may delete, and which they have deleted.
 
-The state says of most when their time has come. Those that it forgets itself before a host was told
-to, because the host was away or so much ended meanwhile, are remembered here until it was. An
-engine that starts anew knows of these no more, so each host is asked, soon and then seldom, what it
-holds. Of that the ledger tells what is over; a run that it does not know is somebody else's and
-stays.
+The state determines this for most runs. Runs that the state forgets before their host was told,
+because the host was away or too many ended meanwhile, are remembered here until then. A new engine
+does not know these, so each host is asked, soon after the start and then rarely, which runs it
+holds. The ledger shows which of them are over; a run that it does not know belongs to another
+ledger and stays.
 """
 
 import asyncio
@@ -20,31 +20,31 @@ from fleet_tui.core.tasks.model import Task
 from fleet_tui.journal.ledger.reader import JournalReader
 
 MAX_OWED = 100_000
-"""Runs of the fleet that are remembered beyond the state; the oldest are dropped first."""
+"""Runs that are remembered in addition to the state; the oldest are dropped first."""
 
 SLICE_TASKS = 10
-"""Tasks that are read of the ledger at a time."""
+"""Tasks that are read from the ledger at a time."""
 SHARE = 0.2
-"""Of the time goes into it."""
+"""The share of time spent on it."""
 
 PastTasks = Callable[[Sequence[TaskId]], Awaitable[Mapping[TaskId, Task]]]
-"""Tasks of any age, as the ledger tells them. Those that it does not know are left out."""
+"""Tasks of any age, from the ledger. Unknown ones are left out."""
 
 
 class Leftovers:
-    """What is left of runs on the hosts of one fleet."""
+    """The leftovers of runs on the hosts of one fleet."""
 
     def __init__(self, past_tasks: PastTasks) -> None:
         self._past_tasks = past_tasks
         self._owed: dict[RunId, AgentName] = {}
-        """Forgotten by the state, and not by their hosts; the oldest first."""
+        """Forgotten by the state, but still on their hosts; the oldest first."""
         self._gone: set[RunId] = set()
-        """Forgotten by their hosts, and not by the state."""
+        """Deleted on their hosts, but still in the state."""
         self._gone_canaries: dict[AgentName, set[RunId]] = {}
-        """The same, of canary runs."""
+        """The same for canary runs."""
 
     def follow(self, before: FleetState, after: FleetState) -> None:
-        """The state has become another one: take over what it has forgotten."""
+        """The state has changed: take over the runs that it has forgotten."""
         for task in _forgotten(before, after):
             for attempt in task.attempts:
                 if attempt.run_id in self._gone:
@@ -58,8 +58,8 @@ class Leftovers:
                         self._owe(canary.run, name)
 
     async def hear(self, state: FleetState, agent: AgentName, kept: Sequence[RunId]) -> None:
-        """An agent's host holds something of these runs: take over what the state has forgotten,
-        whatever the agent was called then. Raises FleetError where the ledger cannot be read."""
+        """An agent's host still holds these runs: take over those that the state has forgotten,
+        whatever the agent's name was then. Raises FleetError where the ledger cannot be read."""
         named = {run: task for run in kept if (task := _task_of(run)) is not None}
         asked = {task for task in named.values() if state.task(task) is None}
         past = await self._past_tasks(sorted(asked)) if asked else {}
@@ -68,7 +68,7 @@ class Leftovers:
                 self._owe(run, agent)
 
     def due(self, state: FleetState, agent: AgentName, now_ms: int) -> list[RunId]:
-        """Runs that the agent's host may forget now, the oldest first."""
+        """Runs that the agent's host may delete now, the oldest first."""
         owed = [run for run, on in self._owed.items() if on == agent]
         ended = collectable(state, agent, now_ms)
         return [
@@ -78,7 +78,8 @@ class Leftovers:
         ]
 
     def _canaries(self, state: FleetState, agent: AgentName) -> list[RunId]:
-        """The agent's canary runs that are over. A new engine tells its host of the newest anew."""
+        """The agent's canary runs that are over. A new engine sends the newest to its host
+        again."""
         known = state.agents.get(agent)
         if known is None or not known.canaries:
             return []
@@ -88,7 +89,7 @@ class Leftovers:
         return [run for run in over if run not in gone]
 
     def gone(self, run: RunId) -> None:
-        """The host holds nothing of the run any more."""
+        """The host no longer holds anything of the run."""
         tried = agent_of_canary(run)
         if self._owed.pop(run, None) is not None:
             return
@@ -104,8 +105,8 @@ class Leftovers:
 
 
 def past_tasks_in(directory: Path) -> PastTasks:
-    """Tasks as the ledger in a directory tells them: by an index, beside the engine's loop, and in
-    slices with pauses, so that it is not held up by a thread that has the interpreter."""
+    """Tasks from the ledger in a directory: by an index, in a thread, and in slices with pauses, so
+    that the thread does not block the engine's loop by holding the interpreter."""
 
     def read(tasks: Sequence[TaskId]) -> dict[TaskId, Task]:
         with closing(JournalReader(directory)) as reader:
@@ -124,7 +125,7 @@ def past_tasks_in(directory: Path) -> PastTasks:
 
 
 def _task_of(run: RunId) -> TaskId | None:
-    """The task that a run would be of; None for what is named otherwise."""
+    """The task that a run id belongs to; None for other names."""
     try:
         return split_run_id(run)[0]
     except ValueError:
@@ -132,8 +133,8 @@ def _task_of(run: RunId) -> TaskId | None:
 
 
 def _forgotten(before: FleetState, after: FleetState) -> Iterator[Task]:
-    """Tasks that ended and are remembered no more. The oldest of a kind go first, so that nothing
-    is looked at behind the first that stayed."""
+    """Tasks that ended and are no longer remembered. The oldest of a kind go first, so the scan
+    stops at the first that stayed."""
     for was, now in (
         (before.closed_tasks, after.closed_tasks),
         (before.dead_letters, after.dead_letters),
@@ -150,5 +151,5 @@ def _dropped(
     for task_id, task in was.items():
         if task_id in now:
             return
-        if after.task(task_id) is None:  # and has not moved, such as by a requeue
+        if after.task(task_id) is None:  # and has not moved to another map, such as by a requeue
             yield task

@@ -1,8 +1,8 @@
-"""Asking ssh_config which hosts of the fleet are one machine, beside the work.
+"""Asks ssh_config in the background which hosts of the fleet are one machine.
 
-Nobody waits for the answers: a thousand aliases take ``ssh`` many seconds of a processor, and what
-was found is in the ledger, so that the next engine begins with it. Connections use the same
-resolver, so no host is asked about twice.
+Nothing waits for the answers: a thousand aliases take ``ssh`` many seconds of CPU time. The
+findings are in the ledger, so that the next engine begins with them. Connections use the same
+resolver, so no host is resolved twice.
 """
 
 import asyncio
@@ -16,15 +16,16 @@ from fleet_tui.core.step import MachinesSeen
 from fleet_tui.wire.ssh.resolver import SshResolver
 
 LOOK_EVERY_S = 1.0
-"""Whether the fleet or a file of ssh_config is another one."""
+"""How often to check whether the fleet or a file of ssh_config has changed."""
 AT_ONCE = 2
-"""Fewer than the resolver has room for: connections have to ask too."""
+"""Fewer than the resolver's limit: connections need it too."""
 AGAIN_S = 60.0
-"""When ssh refused to answer about a host."""
+"""Retry interval after ssh refused to resolve a host."""
 
 
 class MachineFinder:
-    """Tells the loop whenever other hosts are one machine than the ledger knows."""
+    """Reports to the loop whenever the hosts that are one machine differ from those in the
+    ledger."""
 
     def __init__(
         self,
@@ -37,14 +38,14 @@ class MachineFinder:
         self._tell = tell
         self._seen: FleetSpec | None = None
         self._hosts: tuple[HostSpec, ...] = ()
-        """Those of the fleet that was seen last of which it matters."""
+        """The hosts of the latest fleet for which it matters."""
         self._text: ConfigText | None = None
-        """What ssh_config said when it was asked last; None to ask again."""
+        """The ssh_config at the last query; None to ask again."""
         self._same: dict[HostName, HostName] = {}
         self._again_at_s = float("inf")
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Watch until cancelled."""
         while True:
             await self._look()
             await asyncio.sleep(LOOK_EVERY_S)

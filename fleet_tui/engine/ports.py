@@ -1,4 +1,4 @@
-"""Making the connection to each agent from what the fleet file says about it."""
+"""Makes the connection to each agent from its definition in the fleet file."""
 
 import asyncio
 import random
@@ -40,7 +40,7 @@ class _Shared(msgspec.Struct, eq=False):
     pool: SshPool
     users: set[object] = msgspec.field(default_factory=set)
     programs: "_Programs" = msgspec.field(default_factory=dict)
-    """Whom to tell that the connection to their host is lost."""
+    """The agents to notify when the connection to their host is lost."""
 
 
 _Programs = dict[HostName, weakref.WeakSet[CommandPort]]
@@ -76,7 +76,7 @@ class Ports:
         self._epoch = epoch
         self._resolver = resolver or SshResolver()
         self._shared: list[_Shared] = []
-        """Of the fleet files that agents were made from, the newest last."""
+        """Connections for the fleet files that agents were made from, the newest last."""
         self._closing: set[asyncio.Task[None]] = set()
         self._directories: dict[tuple[HostSpec | None, str], RunDirectory] = {}
         """What this engine knows of each run directory, however often the fleet file changes."""
@@ -140,7 +140,7 @@ class Ports:
         return known
 
     async def _token(self, pool: SshPool, host: HostName, agent: AgentSpec) -> str | ProbeFailure:
-        """The agent's token, asked for anew at every connection and kept nowhere else."""
+        """The agent's token, resolved again for every connection and kept nowhere else."""
         assert isinstance(agent.kind, OpenClawAgent)
 
         secret = await resolve_secret(agent.kind.token, connect=lambda: pool.connect(host))
@@ -156,7 +156,7 @@ class Ports:
     def _reach(
         self, fleet: FleetSpec, agent: AgentSpec
     ) -> tuple[_Shared, HostName, Callable[[], None]]:
-        """The connections that lead to an agent, its host, and what to call when it is let go."""
+        """The connections to an agent, its host, and what to call when it is released."""
         assert agent.host is not None, f"{agent.name} has no host"
         shared = next((s for s in self._shared if s.fleet.hosts == fleet.hosts), None)
         if shared is None:
@@ -181,7 +181,7 @@ class Ports:
         self._close_unused()
 
     def _close_unused(self) -> None:
-        """Hang up on hosts of older fleet files once nobody is reached over them any more."""
+        """Disconnect from hosts of older fleet files once no agent is reached over them."""
         for shared in self._shared[:-1]:
             if not shared.users:
                 self._shared.remove(shared)
@@ -194,6 +194,6 @@ _Program = TypeVar("_Program", CommandAgent, LocalAgent)
 
 
 def _of_fleet(kind: _Program, fleet: FleetSpec) -> _Program:
-    """Runs lie in a directory of their fleet: its epochs are counted there, and those of another
-    fleet on the same account mean nothing."""
+    """Runs are kept in a directory of their fleet: its epochs are counted there, and those of
+    another fleet on the same account are meaningless."""
     return msgspec.structs.replace(kind, run_dir=f"{kind.run_dir}/{fleet.name}")

@@ -1,4 +1,4 @@
-"""Reading the whole ledger again beside the work: a start looks at its newest part alone.
+"""Verifies the whole ledger in the background: a start checks only its newest part.
 
 Thin slices with long pauses instead of a low priority: a thread that waits for its turn while it
 holds the interpreter would hold up the loop.
@@ -14,17 +14,17 @@ from fleet_tui.journal.ledger.verifying import Verification, next_step, verify_i
 log = logging.getLogger(__name__)
 
 FIRST_AFTER_S = 30.0
-"""A start has better things to do."""
+"""Delay after a start, which has more urgent work."""
 EVERY_S = 24 * 3_600.0
 AGAIN_S = 300.0
-"""When the system did not let it be read."""
+"""Retry interval when the system did not let it be read."""
 SHARE = 0.05
-"""Of the time goes into it while it is under way."""
+"""The share of time spent on it while it runs."""
 
 
 async def keep_proving(directory: Path) -> None:
-    """Prove the ledger soon and then daily, for ever. Raises JournalDamaged, and as verify, but for
-    what the system refuses: that proves nothing, and is tried again."""
+    """Verify the ledger soon and then daily, for ever. Raises JournalDamaged, and as verify, except
+    for errors of the system: those prove nothing, and it tries again."""
     await asyncio.sleep(FIRST_AFTER_S)
     while True:
         try:
@@ -38,8 +38,8 @@ async def keep_proving(directory: Path) -> None:
 
 
 async def proved(directory: Path) -> Verification:
-    """Prove the ledger once. Raises JournalDamaged when it is damaged at a second look too: the
-    first may have met a passing trouble, as no file being left to open."""
+    """Verify the ledger once. Raises JournalDamaged when a second read finds damage too: the first
+    may have met a passing trouble, such as a lack of file descriptors."""
     checked = await _looked_at(directory)
     if not checked.intact:
         log.warning("the ledger is not intact: %s; looking again", checked.reason)

@@ -1,5 +1,5 @@
-"""Following the fleet file: a changed file that is sound takes effect, one that is not changes
-nothing and is told, until a sound one comes."""
+"""Follows the fleet file: a valid new version takes effect; an invalid one changes nothing and is
+reported, until a valid one comes."""
 
 import asyncio
 import logging
@@ -15,13 +15,13 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 1.0
 STILL_S = 0.5
-"""A file is read when it did not change for this long: editors write in several steps."""
+"""A file is read when it has not changed for this long: editors write in several steps."""
 
 Fingerprint = tuple[int, int, int]
 
 
 class FleetFileWatch:
-    """Watches one fleet file and hands every sound new version on."""
+    """Watches one fleet file and passes on every valid new version."""
 
     def __init__(
         self,
@@ -30,16 +30,16 @@ class FleetFileWatch:
         loaded: Callable[[FleetSpec], Awaitable[None]],
         judged: Callable[[str], Awaitable[None]],
     ) -> None:
-        """``loaded`` gets every sound new version, ``judged`` the first problem of one that is not,
-        or nothing when the file is what is in force."""
+        """``loaded`` gets every valid new version, ``judged`` the first problem of an invalid one,
+        or none when the file equals the one in force."""
         self._path = path
         self._digest = current.digest
         self._loaded = loaded
         self._judged = judged
 
     async def run(self) -> None:
-        """Look until cancelled."""
-        last: Fingerprint | None = None  # it may have changed since the engine was given it
+        """Watch until cancelled."""
+        last: Fingerprint | None = None  # it may have changed since the engine loaded it
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             now = self._fingerprint()

@@ -1,6 +1,6 @@
 """An engine from its parts: ledger, telemetry, ports, loop and door, opened in order and closed in
-the opposite order. When its ledger fails it begins anew from what is on the disk; when that cannot
-be used, something stands in that says so."""
+the opposite order. When its ledger fails it starts again from the disk; when that cannot be used, a
+stand-in reports it."""
 
 import asyncio
 import logging
@@ -61,10 +61,10 @@ from fleet_tui.wire.ssh.resolver import SshResolver
 log = logging.getLogger(__name__)
 
 FAILED_AGAIN_S = 60.0
-"""A ledger that fails again within this long is tried again more and more slowly."""
+"""A ledger that fails again within this long is retried with growing delays."""
 STAND_IN_TRIES = 10
-"""So often, every ROOM_EVERY_S, an engine that worked asks a disk that refuses even its lock. Then
-it ends, though nobody may be there to start another."""
+"""How often, every ROOM_EVERY_S, an engine that worked retries on a disk that refuses even its
+lock. Then it ends, even if nothing may start another."""
 EVICTED_S = 0.5
 """How long an engine that lost its ledger to another may take to leave."""
 
@@ -83,12 +83,12 @@ class RunningEngine:
         recovered_from: str = "",
         home: Home | None = None,
     ) -> None:
-        """``file`` is followed for changes; ``rng`` only spreads waits and needs no secrecy;
-        ``recovered_from`` is why the engine before this one lost its ledger, ``home`` where that
-        one worked."""
+        """``file`` is watched for changes; ``rng`` only spreads waits and needs no secrecy;
+        ``recovered_from`` is why the engine before this one lost its ledger, ``home`` its
+        directory."""
         self.directory = directory
         self.spec = spec
-        """The newest fleet that was sound."""
+        """The newest valid fleet."""
         self._file = file
         self._recovered_from = recovered_from
         self._home = home
@@ -101,11 +101,11 @@ class RunningEngine:
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> "RunningEngine":
-        """Own the ledger and open the door. Raises FleetError: in use, damaged, unsafe …"""
+        """Lock the ledger and open the door. Raises FleetError: in use, damaged, unsafe …"""
         try:
             await self._open()
             self.opened = True
-        except BaseException:  # what was opened is closed, and the ledger let go
+        except BaseException:  # close what was opened, and release the ledger
             await self._stack.aclose()
             raise
         return self
@@ -114,12 +114,12 @@ class RunningEngine:
         if not isinstance(error, EpochLost):
             await self._stack.aclose()
             return
-        with suppress(TimeoutError):  # another engine works already: no time for goodbyes
+        with suppress(TimeoutError):  # another engine works already: leave at once
             async with asyncio.timeout(EVICTED_S):
                 await self._stack.aclose()
 
     async def run(self) -> str:
-        """Work until stopped and say why it stopped."""
+        """Work until stopped; returns the reason."""
         units: dict[str, Callable[[], Awaitable[None]]] = {
             "telemetry": self.telemetry.run,
             "bell": self._bell.run,
@@ -234,7 +234,7 @@ class RunningEngine:
         return budget(raised_limit(), open_now(), has_local_agents=local)
 
     def _not_probed(self) -> str:
-        """Which agents are left out for want of descriptors, in words; empty for none."""
+        """The agents left out for lack of descriptors, in words; empty for none."""
         probes = self.engine.memory.probes.values()
         kind = FailureKind.NO_DESCRIPTORS
         count = sum(isinstance(result, ProbeFailure) and result.kind is kind for result in probes)
@@ -282,15 +282,15 @@ class RunningEngine:
 
 
 class _Stops:
-    """SIGTERM and SIGINT, for whoever works now. Between two that may take a while: then the next
-    one is told as soon as it is there."""
+    """SIGTERM and SIGINT, for the current engine or stand-in. Between two of them, a signal is
+    passed to the next one as soon as it exists."""
 
     def __init__(self) -> None:
         self._stop: Callable[[str], None] = lambda _: None
         self.asked = ""
 
     def hand_to(self, stop: Callable[[str], None]) -> None:
-        """From now on it is this one that stops. Until somebody is, a signal ends the process."""
+        """From now on signals stop this one. Before the first, a signal ends the process."""
         self._stop = stop
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -306,8 +306,8 @@ class _Stops:
 async def _stand_in(
     standby: Standby, ready: Callable[[], None], stops: _Stops, *, wait_s: float, tries: int
 ) -> str | None:
-    """As :meth:`Standby.run`, tried again where the disk refuses for a moment. A directory that is
-    gone stays gone."""
+    """As :meth:`Standby.run`, retried where the disk refuses for a moment. A missing directory is
+    not retried."""
     while True:
         tries -= 1
         try:
@@ -323,7 +323,7 @@ async def _stand_in(
 
 @contextmanager
 def _ours_since(lost: JournalFailed | None) -> Iterator[None]:
-    """Open a ledger that was ours until it was ``lost``, if it was: whoever has its lock then took
+    """Open a ledger that was ours until it was ``lost``, if it was: a holder of its lock then took
     it over. Raises EpochLost for that, JournalInUse where we never had it."""
     try:
         yield
@@ -368,12 +368,12 @@ async def run_engine(
         except EpochLost:
             raise
         except StateGone:
-            raise  # a new ledger in its place would know nothing of what runs
+            raise  # a new ledger in its place would know nothing about open runs
         except JournalFailed as error:
             log.error("the ledger failed: %s", error.message)
             again = loop.time() - failed_at < FAILED_AGAIN_S + wait_s
             failed_at = loop.time()
-            if running.opened:  # what nobody had yet is not lost
+            if running.opened:  # a ledger that was never ours is not lost
                 lost = error
             spec = running.spec
             if not again and running.opened:

@@ -1,9 +1,9 @@
 """The engine's door: a Unix socket for consoles of the same user.
 
-Frames are JSON lines (``core.engine.protocol``). A console that stops reading is given no more
-doorbells until it reads again and, past a bound, is let go; nothing here ever waits for a console.
-Whoever comes is let in: where all places are taken, the one that has been silent for longest makes
-room.
+Frames are JSON lines (``core.engine.protocol``). A console that stops reading gets no more
+doorbells until it reads again and, past a bound, is disconnected; nothing here ever waits for a
+console. New connections are always accepted: where all places are taken, the one that has been
+silent for longest is disconnected.
 """
 
 import asyncio
@@ -41,20 +41,20 @@ from fleet_tui.core.notes.commands import AddNote
 from fleet_tui.core.plans import Impact
 
 MAX_CLIENTS = 64
-"""Consoles at the same time. One that has to make room connects anew by itself."""
+"""Simultaneous consoles. One that is disconnected to free a place reconnects by itself."""
 HELLO_DEADLINE_S = 5.0
 GOODBYE_S = 1.0
-"""How long a console may take to read its last words; one that hangs must not hold up our end."""
+"""How long a console may take to read the last frames; one that hangs must not delay our exit."""
 MAX_UNREAD_BYTES = 4 * 1024 * 1024
-"""Replies a console may leave unread before it is let go."""
+"""Replies that a console may leave unread before it is disconnected."""
 MAX_ASKED_AT_ONCE = 256
-"""Commands of one console under way; it waits beyond that."""
+"""Commands of one console in progress; it waits beyond that."""
 
 _encoder = msgspec.json.Encoder()
 
 
 class Behind(Protocol):
-    """Who answers the commands: an engine, or what stands in for one that cannot work."""
+    """The receiver of commands: an engine, or the stand-in for one that cannot work."""
 
     async def ask(self, by: str, command: Command, shown: Impact | None = None) -> Reply:
         """An operator's command; returns when it is committed or refused."""
@@ -62,7 +62,7 @@ class Behind(Protocol):
 
 
 class Server:
-    """Accepts consoles, carries their commands, rings when there is more to read."""
+    """Accepts consoles, passes on their commands, rings when there is more to read."""
 
     def __init__(
         self,
@@ -72,24 +72,24 @@ class Server:
         doorbell: Callable[[], Doorbell],
         max_clients: int = MAX_CLIENTS,
     ) -> None:
-        """``fleet`` is its name now."""
+        """``fleet`` returns its current name."""
         self._max_clients = max_clients
         self._engine = engine
         self._fleet = fleet
         self._epoch = epoch
         self._doorbell = doorbell
         self._clients: set[_Client] = set()
-        """Who has a place."""
+        """Clients with a place."""
         self._present: set[_Client] = set()
-        """Who is connected: those, and who has yet to come in or hangs up."""
+        """All connected clients: those, and clients that are connecting or disconnecting."""
         self._server: asyncio.Server | None = None
         self._path: Path | None = None
         self._door: tuple[int, int] | None = None
-        """The socket that we made: a later engine puts its own in the same place."""
+        """The socket that we created: a later engine puts its own at the same path."""
 
     async def listen(self, path: Path) -> None:
         """Open the door at a path; a socket left behind by a dead engine is replaced. The caller
-        owns the ledger's lock, so no living engine listens there."""
+        holds the ledger's lock, so no running engine listens there."""
         _remove(path)
         before = os.umask(0o177)
         try:
@@ -97,16 +97,16 @@ class Server:
                 self._let_in,
                 path=str(path),
                 limit=MAX_FRAME_BYTES,
-                backlog=self._max_clients,  # so many are let in at once, before any is sent away
+                backlog=self._max_clients,  # this many connect before any is disconnected
             )
         finally:
             os.umask(before)
         self._path, self._door = path, _identity(path)
 
     async def stay(self) -> bool:
-        """Open the door anew when its socket is not the one that we made: a console would find
-        nobody there. Whether that was so. Consoles that are connected stay. The caller still owns
-        the ledger's lock. Raises OSError, FleetError when it cannot be opened."""
+        """Recreate the socket when it is not the one that we created: consoles could not connect.
+        Returns whether that was so. Connected consoles stay. The caller still holds the ledger's
+        lock. Raises OSError, FleetError when it cannot be opened."""
         if self._path is None or self._server is None or _identity(self._path) == self._door:
             return False
         before = self._server
@@ -123,7 +123,7 @@ class Server:
                 client.ring(frame)
 
     async def close(self) -> None:
-        """Shut the door and hang up: nobody is connected afterwards."""
+        """Close the door and disconnect everybody."""
         if self._server is None:
             return
         await _shut(self._server)
@@ -134,8 +134,8 @@ class Server:
     def _let_in(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> Coroutine[None, None, None]:
-        """Somebody is connected. Known at once, and not when its task begins: a door that is shut
-        meanwhile hangs up on it, too."""
+        """Register a new connection at once, not when its task begins, so that closing the door
+        meanwhile disconnects it, too."""
         client = _Client(reader, writer)
         self._present.add(client)
         return self._receive(client)
@@ -159,16 +159,16 @@ class Server:
                 client.greeted = True
                 client.ring(_line(self._doorbell()))
                 await self._serve(client, hello)
-        except* BadFrame as bad:  # told why, and let go
+        except* BadFrame as bad:  # sent the reason, then disconnected
             client.refuse(str(bad.exceptions[0]))
         except* (OSError, TimeoutError):
-            pass  # it broke off, or never said hello
+            pass  # it disconnected, or never sent a hello
         finally:
             self._clients.discard(client)
 
     def _makes_room(self) -> bool:
-        """Let somebody go where all places are taken: first who has not even said hello, then who
-        has not said anything for longest. False where everybody waits for an answer."""
+        """Disconnect a client where all places are taken: first one that has not sent a hello, then
+        the one that has been silent for longest. False where all wait for a reply."""
         if len(self._clients) < self._max_clients:
             return True
         idle = [client for client in self._clients if not client.asks]
@@ -236,16 +236,16 @@ class _Client:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.greeted = False
-        """Whether it has said a hello that was understood."""
+        """Whether it has sent a hello that was understood."""
         self.asks = 0
-        """Commands of it that are under way."""
+        """Its commands in progress."""
         self.heard_s = asyncio.get_running_loop().time()
-        """When it came or sent its last whole frame, by the loop's clock."""
+        """When it connected or sent its last complete frame, by the loop's clock."""
         self._reader = reader
         self._writer = writer
 
     def may_come_in(self) -> bool:
-        """Whether the peer runs as our user; not one that is gone already."""
+        """Whether the peer runs as our user; False for one that is gone already."""
         peer: socket.socket = self._writer.get_extra_info("socket")
         try:
             return is_ours(peer)
@@ -253,7 +253,7 @@ class _Client:
             return False
 
     async def read(self) -> Hello | Request | None:
-        """The next frame, None at the end. Raises BadFrame for what is none."""
+        """The next frame, None at the end. Raises BadFrame for an invalid one."""
         try:
             line = await self._reader.readline()
         except ValueError:
@@ -265,29 +265,29 @@ class _Client:
         return frame
 
     def send(self, message: FromEngine) -> None:
-        """Queue a frame; a console with too much unread is let go."""
+        """Queue a frame; a console with too much unread is disconnected."""
         self._write(_line(message))
 
     def refuse(self, what: str) -> None:
-        """Say that it is not understood."""
+        """Report that it is not understood."""
         self.turn_away(f"The engine was sent {what}; it hangs up.")
 
     def turn_away(self, reason: str) -> None:
-        """Say why it is let go."""
+        """Report why it is disconnected."""
         self.send(Unwelcome(protocol=PROTOCOL, version=__version__, reason=reason))
 
     def ring(self, frame: bytes) -> None:
-        """Queue a doorbell unless an earlier one is still unread: the newest says it all."""
+        """Queue a doorbell unless an earlier one is still unread."""
         if self._writer.transport.get_write_buffer_size() == 0:
             self._write(frame)
 
     def close(self) -> None:
-        """Hang up, within GOODBYE_S whatever the console does."""
+        """Disconnect, within GOODBYE_S whatever the console does."""
         self._writer.close()
         asyncio.get_running_loop().call_later(GOODBYE_S, self._writer.transport.abort)
 
     async def end(self) -> None:
-        """Hang up and wait until it is done."""
+        """Disconnect and wait until it is done."""
         self.close()
         with suppress(OSError):  # it was gone already
             await self._writer.wait_closed()
@@ -300,10 +300,10 @@ class _Client:
 
 
 async def _shut(door: asyncio.Server) -> None:
-    """Accept nobody any more, once those who were accepted have come in.
+    """Stop accepting, once the connections already accepted have been registered.
 
-    asyncio needs two rounds of its loop between the two, and breaks off with the connection left
-    open where its server is closed meanwhile.
+    asyncio needs two rounds of its loop between the two, and fails with the connection left open
+    where its server is closed meanwhile.
     """
     for listening in door.sockets:
         asyncio.get_running_loop().remove_reader(listening)
@@ -315,7 +315,8 @@ async def _shut(door: asyncio.Server) -> None:
 
 
 def _remove(path: Path) -> None:
-    """What stands in the place of a socket, unless something is in it. Raises OSError."""
+    """Remove whatever is at the socket's path, except a directory that is not empty. Raises
+    OSError."""
     if path.is_dir() and not path.is_symlink():
         path.rmdir()
     else:
@@ -323,7 +324,7 @@ def _remove(path: Path) -> None:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Which file is there; None for none."""
+    """The identity of the file at a path; None where there is none."""
     try:
         found = path.lstat()
     except FileNotFoundError:

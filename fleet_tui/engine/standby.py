@@ -1,8 +1,8 @@
-"""What stands in for an engine whose ledger cannot be used: it owns the state directory, says at
-the door what is wrong and what can be done, and takes nothing.
+"""The stand-in for an engine whose ledger cannot be used: it owns the state directory, reports at
+the door what is wrong and what can be done, and accepts no commands.
 
-Consoles read the ledger themselves, up to the last event that can be trusted. What runs at the
-agents goes on and is found again by the engine that comes next.
+Consoles read the ledger themselves, up to the last event that can be trusted. Runs on the agents
+continue and are found again by the next engine.
 """
 
 import asyncio
@@ -42,15 +42,15 @@ from fleet_tui.journal.upkeep import ballast
 log = logging.getLogger(__name__)
 
 ROOM_EVERY_S = 2.0
-"""How often it is looked whether the trouble is over."""
+"""How often to check whether the trouble is over."""
 MAX_WAIT_S = 60.0
-"""A ledger that fails each time it is opened is tried again this often at the least."""
+"""A ledger that fails each time it is opened is retried at least this often."""
 
 
 def mode_for(directory: Path, error: JournalError, now_ms: int) -> ModeNow:
     """The mode that an unusable ledger puts an engine in. Blocks: it may read the whole ledger.
 
-    RECOVERY needs two looks at the ledger that both say that it is not what was written.
+    RECOVERY needs two reads of the ledger that both find that it differs from what was written.
     """
     trouble = (
         error.trouble if isinstance(error, JournalFailed | JournalUnavailable) else Trouble.DAMAGED
@@ -91,7 +91,7 @@ def _recovery(reason: str, trusted: int | None, now_ms: int) -> ModeNow:
 
 
 def _is_over(directory: Path) -> bool:
-    """Whether the ledger is worth another try. Changes nothing that is part of it."""
+    """Whether the ledger is worth another try. Leaves the ledger unchanged."""
     try:
         if touched(directory) is not None or not ballast.make(directory):
             return False
@@ -114,9 +114,9 @@ class Standby:
         self._stopped: asyncio.Future[str] | None = None
 
     async def run(self, ready: Callable[[], None], *, wait_s: float = 0.0) -> str | None:
-        """Stand in until somebody stops it, and say why it stopped; None when the ledger is worth
-        another try, not before ``wait_s``. Raises JournalInUse, UnsafeDirectory, StateGone, and
-        JournalFailed when the system does not even let it stand in."""
+        """Stand in until stopped; returns the reason, or None when the ledger is worth another try,
+        not before ``wait_s``. Raises JournalInUse, UnsafeDirectory, StateGone, and JournalFailed
+        when the system does not even let it stand in."""
         try:
             self._home.enter()
             self._lock = EngineLock(self._directory, self._holder())
@@ -144,8 +144,8 @@ class Standby:
         return JournalFailed(message, hint=hint, trouble=also.trouble)
 
     def _stay_owner(self) -> None:
-        """Make a lock file that went away again: without it another engine would come in, and each
-        would take the door from the other. Raises JournalInUse when one did, OSError."""
+        """Recreate a lock file that vanished: without it another engine could start, and each would
+        take the door from the other. Raises JournalInUse when one did, OSError."""
         if self._lock is None or self._lock.is_ours:
             return
         lock = EngineLock(self._directory, self._holder())
@@ -165,10 +165,10 @@ class Standby:
             done, _ = await asyncio.wait({stopped}, timeout=ROOM_EVERY_S)
             if done:
                 return stopped.result()
-            with suppress(OSError):  # tried again at the next round
+            with suppress(OSError):  # retried in the next round
                 self._home.stay()
                 await asyncio.to_thread(self._stay_owner)
-                with suppress(FleetError):  # tried again, too
+                with suppress(FleetError):  # retried, too
                     await server.stay()
             if self.mode.mode is EngineMode.RECOVERY or now_s() < not_before_s:
                 continue
@@ -181,14 +181,14 @@ class Standby:
             self._stopped.set_result(reason)
 
     async def ask(self, by: str, command: Command, shown: Impact | None = None) -> Reply:
-        """Takes nothing but the order to stop."""
+        """Accepts only the command to stop."""
         if isinstance(command, StopEngine):
             self.stop(command.reason or f"stopped by {by}")
             return Accepted(seq=self.doorbell().seq)
         return refused_by(self.mode)
 
     def doorbell(self) -> Doorbell:
-        """What there is to read, and that it is all."""
+        """The marks of the newest data, which will not grow."""
         return Doorbell(
             seq=self.mode.trusted_seq or NOWHERE,
             sample=0,

@@ -1,4 +1,4 @@
-"""Keeping the engine's parts going: a bug in one of them ends that part's turn, not the engine."""
+"""Keeps the engine's units running: a bug in one of them restarts that unit, not the engine."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,21 +6,21 @@ from collections.abc import Awaitable, Callable
 from fleet_tui.base.errors import FleetError
 
 RESTART_S = 1.0
-"""A part that fails at once must not spin."""
+"""Delay, so that a unit that fails at once does not spin."""
 
 Failed = Callable[[str, Exception], None]
-"""Told the unit and what it met."""
+"""Called with the unit and its error."""
 
 
 async def keep_going(unit: str, work: Callable[[], Awaitable[None]], failed: Failed) -> None:
-    """Do the work, and again after a bug, until it ends by itself. Raises FleetError, which is no
-    bug but a reason to stop."""
+    """Run the work, and again after a bug, until it ends by itself. Raises FleetError, which is not
+    a bug but a reason to stop."""
     while True:
         try:
             await work()
             return
         except FleetError:
             raise
-        except Exception as error:  # told, and the work goes on
+        except Exception as error:  # reported, and the work continues
             failed(unit, error)
         await asyncio.sleep(RESTART_S)

@@ -1,5 +1,5 @@
-"""What is kept beside the ledger: probe results, the fleet's pulse and log lines. Bounded, and
-never in the way: when the disk is slow, lines are dropped and counted; the ledger does not wait."""
+"""Data stored outside the ledger: probe results, samples of the fleet and log lines. Bounded and
+non-blocking: when the disk is slow, lines are dropped and counted; the ledger does not wait."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
@@ -14,13 +14,13 @@ from fleet_tui.core.tasks.open_work import OpenWork
 from fleet_tui.engine.clock import Clock
 
 CHECK_S = 0.1
-"""How often new rows are noticed: how late a log line may reach a console."""
+"""How often to check for new rows, which bounds the delay of a log line on a console."""
 PROBES_EVERY_S = 1.0
 SAMPLE_EVERY_S = 5.0
 
 
 class LineStore(Protocol):
-    """Where log lines go."""
+    """The store of log lines."""
 
     @property
     def newest_id(self) -> int:
@@ -28,12 +28,12 @@ class LineStore(Protocol):
         ...
 
     def write(self, lines: Sequence[LogLine | LogGap]) -> int:
-        """Hand lines over; returns at once with how many were dropped."""
+        """Pass lines on; returns at once with the number dropped."""
         ...
 
 
 class SampleStore(Protocol):
-    """Where probe results and pulses go."""
+    """The store of probe results and samples."""
 
     @property
     def newest_id(self) -> int:
@@ -41,12 +41,12 @@ class SampleStore(Protocol):
         ...
 
     def add(self, samples: Iterable[ProbeResult | FleetSample]) -> None:
-        """Hand samples over; returns at once."""
+        """Pass samples on; returns at once."""
         ...
 
 
 class Telemetry:
-    """Hands probe results, pulses and lines to their stores; ``touched`` when there is more."""
+    """Passes probe results, samples and lines to their stores; calls ``touched`` for new rows."""
 
     def __init__(
         self,
@@ -75,15 +75,15 @@ class Telemetry:
         return self._samples.newest_id
 
     def on_log_lines(self, lines: Sequence[LogLine | LogGap]) -> None:
-        """Take log lines in; never waits."""
+        """Accept log lines; never waits."""
         self._lines.write(lines)
 
     def on_probe(self, result: ProbeResult) -> None:
-        """Take a probe result in; an older one that was not handed over yet is replaced."""
+        """Accept a probe result; an older one that was not passed on yet is replaced."""
         self._probes[result.agent] = result
 
     async def run(self) -> None:
-        """Hand over and notice until cancelled."""
+        """Pass data on and check for new rows until cancelled."""
         loop = asyncio.get_running_loop()
         next_probes = next_sample = loop.time()
         before = (-1, -1)
@@ -101,7 +101,7 @@ class Telemetry:
             await asyncio.sleep(CHECK_S)
 
     def hand_over(self) -> None:
-        """Give the probe results that wait to their store."""
+        """Pass the pending probe results to their store."""
         if self._probes:
             self._samples.add(self._probes.values())
             self._probes = {}

@@ -1,7 +1,7 @@
-"""What an engine learned while its ledger could not be written, kept until it can be committed.
+"""Reports received while the ledger could not be written, kept until they can be committed.
 
-Bounded by nature: one report of each sort for each run that somebody follows or watches, who says
-nothing more after a final one, and the newest fleet file.
+Inherently bounded: one report of each kind for each run with a worker or watch, which sends nothing
+after a final one, and the newest fleet file.
 """
 
 from enum import Enum, auto
@@ -15,7 +15,7 @@ from fleet_tui.engine.dispatch import is_final
 
 
 class _Sort(Enum):
-    """What a report tells that reports of another sort after it do not take back."""
+    """Kinds of reports that later reports of another kind do not supersede."""
 
     BEGAN = auto()
     LEFT = auto()
@@ -34,18 +34,19 @@ def _sort(report: RunReport) -> _Sort:
 
 
 class Unstored:
-    """A time in which nothing can be stored: since when, why, and what is to be stored after it."""
+    """A period in which nothing can be stored: since when, why, and what is to be stored
+    afterwards."""
 
     def __init__(self, mode: ModeNow) -> None:
         self.mode = mode
         self._reports: dict[RunId, dict[_Sort, RunReported]] = {}
-        """Those of a run in the order in which they came."""
+        """The reports of each run in order of arrival."""
         self._fleet: FleetChanged | None = None
         self._file: FleetFileSeen | None = None
 
     def keep(self, item: RunReported | FleetChanged | FleetFileSeen) -> None:
-        """Take something in. The newest report about a run stands for those of its sort before it,
-        and nothing comes after its end."""
+        """Keep an input. The newest report about a run replaces earlier ones of its kind, and
+        nothing follows its end."""
         match item:
             case RunReported(run=run, report=report):
                 kept = self._reports.setdefault(run, {})
@@ -58,7 +59,7 @@ class Unstored:
                 self._file = item
 
     def items(self) -> list[RunReported | FleetChanged | FleetFileSeen]:
-        """Everything that is kept, in an order in which it can be taken in."""
+        """Everything kept, in an order in which it can be processed."""
         later = [item for item in (self._fleet, self._file) if item is not None]
         reports = [report for kept in self._reports.values() for report in kept.values()]
         return [*reports, *later]

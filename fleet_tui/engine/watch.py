@@ -1,5 +1,5 @@
-"""Keeping an engine reachable and saying what it is short of: its own files, its disk, its
-descriptors. Nothing here decides about work; what is found becomes alerts, and ends by itself."""
+"""Keeps an engine reachable and reports the resources that it lacks: its own files, its disk, its
+descriptors. Nothing here decides about work; findings become alerts, which clear by themselves."""
 
 import asyncio
 import logging
@@ -15,31 +15,31 @@ log = logging.getLogger(__name__)
 
 WATCH_EVERY_S = 2.0
 REMADE_KEPT_S = 600.0
-"""How long an alert stays about files that went away: nobody looks all the time."""
+"""How long an alert about vanished files stays, because nobody watches all the time."""
 SLOW_COMMIT_S = 0.5
 """A commit that takes longer (p99 of those of the last SLOW_WINDOW_S) makes every command wait."""
 SLOW_WINDOW_S = 60.0
 MIN_SLOW = 3
-"""So many slow commits are no hiccup."""
+"""This many slow commits are not a hiccup."""
 RETELL_AFTER_S = 60.0
-"""The words about a trouble that goes on are corrected no more often than this."""
+"""The text of a lasting trouble is updated no more often than this."""
 
 
 class Socket(Protocol):
-    """Where consoles come in."""
+    """The socket for consoles."""
 
     async def stay(self) -> bool:
-        """Open it anew when it is not where it was, and say whether that was so."""
+        """Recreate it when it is missing or replaced; returns whether that was so."""
         ...
 
 
 class WatchedLedger(Protocol):
-    """What is watched of the ledger's writer."""
+    """The parts of the ledger's writer that are watched."""
 
     behind: JournalUnavailable | None
 
     def take_remade(self) -> list[str]:
-        """Names of files that were made again since the last call."""
+        """Names of files that were recreated since the last call."""
         ...
 
     def commit_times(self) -> Iterable[tuple[float, float]]:
@@ -48,7 +48,7 @@ class WatchedLedger(Protocol):
 
 
 class Watchman:
-    """What an engine is short of now, in words."""
+    """The resources that an engine lacks now, in words."""
 
     def __init__(
         self,
@@ -57,7 +57,8 @@ class Watchman:
         tell: Callable[[Mapping[Trouble, str]], None],
         short_of_descriptors: Callable[[], str],
     ) -> None:
-        """``short_of_descriptors`` says which agents are left out for them; empty for none."""
+        """``short_of_descriptors`` names the agents that are left out for lack of them; empty for
+        none."""
         self._ledger = ledger
         self._socket = socket
         self._tell = tell
@@ -67,13 +68,13 @@ class Watchman:
         self._told_at_s: dict[Trouble, float] = {}
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Watch until cancelled."""
         while True:
             await self.look()
             await asyncio.sleep(WATCH_EVERY_S)
 
     async def look(self) -> None:
-        """Mend what can be mended and tell what is wrong."""
+        """Fix what can be fixed and report what is wrong."""
         now_s = asyncio.get_running_loop().time()
         found: dict[Trouble, str] = {}
         try:

@@ -1,5 +1,5 @@
-"""Following a running engine: the ledger is read from its files, the socket rings and carries
-commands. When the engine goes away the ledger can still be read, and the header says so."""
+"""Following a running engine: the ledger is read from its files, the socket carries doorbells and
+commands. When the engine goes away the ledger can still be read, and the header shows that."""
 
 import asyncio
 import time
@@ -34,10 +34,10 @@ from fleet_tui.journal.recordings.in_use import UNREADABLE
 PAGE_EVENTS = 2_000
 PAGE_LINES = 2_000
 MAX_UNTAKEN_LINES = 20_000
-"""Lines kept for a console that does not take them; older ones are dropped and counted."""
+"""Lines buffered for a console that does not take them; older ones are dropped and counted."""
 FIRST_LINES = 500
 CLOCKS_DIFFER_MS = 60_000
-"""Samples of an engine whose clock leads ours by so much are shown."""
+"""Samples of an engine whose clock is ahead of ours by up to this much are shown."""
 PULSE_S = 1.0
 """Ages on screen move on this often even when nothing happens."""
 RECONNECT = Backoff(base_ms=200, cap_ms=5_000)
@@ -56,7 +56,7 @@ class AttachedFeed:
         starting: bool = False,
         ledger_ready: Callable[[], None] | None = None,
     ) -> None:
-        """``starting``: the engine will answer in a moment, and its ledger is shown already.
+        """``starting``: the engine will answer soon, and its ledger is shown already.
         ``ledger_ready`` blocks until there is one and raises FleetError when there never will be.
         """
         self._directory = directory
@@ -76,7 +76,7 @@ class AttachedFeed:
         self._link = Link.RECONNECTING if starting else Link.ATTACHED
         self._link_detail = "the engine is starting" if starting else ""
         self._told: ModeNow | None = None
-        """What the engine says of itself; None while there is none."""
+        """The mode that the engine reports; None while there is no engine."""
         self._until: Seq | None = None
         """The last event that can be trusted, in a damaged ledger."""
         self._rung = asyncio.Event()
@@ -90,7 +90,7 @@ class AttachedFeed:
         return not self._read_only
 
     async def open(self) -> None:
-        """Read what is there and connect. Raises FleetError."""
+        """Read the existing files and connect. Raises FleetError."""
         try:
             if not self._starting:
                 self._client = await self._connect()
@@ -103,10 +103,10 @@ class AttachedFeed:
             self._untaken.add(recent)
             self._line_mark = recent[-1].line_id if recent else 0
             self._read_samples()
-        except BaseException:  # what was opened is closed
+        except BaseException:  # close what was opened
             await self.close()
             raise
-        self._view = None  # somebody may have looked before there was anything to see
+        self._view = None  # the view may have been read before there was anything in it
         self._keeper = asyncio.create_task(self._keep(), name="feed link")
 
     def view(self) -> View:
@@ -125,7 +125,7 @@ class AttachedFeed:
         return self._view
 
     def take_lines(self) -> Sequence[LogLine | LogGap]:
-        """Lines since the last call; a gap tells how many were dropped in between."""
+        """Lines since the last call; a gap counts those dropped in between."""
         return self._untaken.take()
 
     async def changed(self) -> None:
@@ -166,7 +166,7 @@ class AttachedFeed:
         return await asyncio.to_thread(self._open_stores().moments, before_ms, after_ms)
 
     async def send(self, command: Command, shown: Impact | None = None) -> Reply:
-        """Ask the engine."""
+        """Send a command to the engine."""
         if self._read_only:
             return Refused(code=RefusalCode.READ_ONLY, text="This console is read-only.")
         if self._client is None or not self._client.connected:
@@ -176,7 +176,7 @@ class AttachedFeed:
         return reply
 
     async def close(self) -> None:
-        """Hang up and let go of the files."""
+        """Disconnect and close the files."""
         self._closed = True
         self._rung.set()
         try:
@@ -206,7 +206,7 @@ class AttachedFeed:
         if lines:
             self._line_mark = lines[-1].line_id
             self._untaken.add(lines)
-        # A page of large events ends early, so its length does not tell.
+        # A page of large events ends early, so its length does not show whether it is the last.
         if (batch and self._state.seq < stores.ledger.last_seq()) or len(lines) == PAGE_LINES:
             self._rung.set()
         self._read_samples()
@@ -250,7 +250,7 @@ class AttachedFeed:
         self._stores, self._until, self._state = stores, until, state
 
     async def _keep(self) -> None:
-        """Stay connected: as long as there is a console there is somebody to tell."""
+        """Keep the connection up for as long as the console runs."""
         tries = 0
         while True:
             if self._client is not None:

@@ -1,4 +1,4 @@
-"""One conversation with an engine over its socket."""
+"""A connection to an engine over its socket."""
 
 import asyncio
 import socket
@@ -32,9 +32,9 @@ from fleet_tui.core.text.firewall import safe_line
 
 HELLO_DEADLINE_S = 5.0
 KNOCK_AGAIN_S = 0.02
-"""Where others wait at the door already, and there is no room for more."""
+"""Retry interval while the socket's queue of pending connections is full."""
 REPLY_DEADLINE_S = 30.0
-"""After this long without an answer the command's fate is unknown."""
+"""After this long without a reply the outcome of the command is unknown."""
 
 HOW_TO_START = "`fleet-tui open FLEET` starts one with a console, `fleet-tui engine` without."
 
@@ -66,11 +66,11 @@ NO_TEXT = Refused(
 
 
 async def _knock(path: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Connect. Raises OSError, TimeoutError where the queue at the door stays full, and ValueError
-    for a path that is none.
+    """Connect. Raises OSError, TimeoutError where the socket's queue stays full, and ValueError for
+    an invalid path.
 
-    A Unix socket whose queue is full says so at once (EAGAIN, as connect(2) has it) and is not
-    connected afterwards. The event loop takes that for a connection under way.
+    Connecting to a Unix socket whose queue is full fails at once (EAGAIN, see connect(2)) and
+    leaves it unconnected. The event loop takes that for a connection in progress.
     """
     door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     door.setblocking(False)
@@ -89,7 +89,7 @@ async def _knock(path: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWriter
 
 
 class EngineClient:
-    """A connected console's half of the conversation. Made by :meth:`connect`."""
+    """The console's side of a connection. Created by :meth:`connect`."""
 
     def __init__(
         self,
@@ -115,10 +115,11 @@ class EngineClient:
         read_only: bool = False,
         rung: Callable[[Doorbell], None] = lambda _: None,
     ) -> "EngineClient":
-        """Say hello. Raises Unreachable when no engine listens there and FleetError when it speaks
-        another protocol or the socket's directory is another user's."""
+        """Connect and exchange hellos. Raises Unreachable when no engine listens there and
+        FleetError when it uses another protocol or the socket's directory belongs to another
+        user."""
         try:
-            check_room(path)  # in a shared directory anybody could play the engine
+            check_room(path)  # in a shared directory any user could impersonate the engine
             reader, writer = await _knock(path)
         except TimeoutError as error:
             raise Unreachable("the engine refuses the connection", hint=f"at {path}") from error
@@ -133,7 +134,7 @@ class EngineClient:
         except (OSError, TimeoutError, ValueError) as error:  # BadFrame and a long line are ones
             writer.close()
             raise Unreachable("the engine does not answer", hint=f"at {path}") from error
-        except BaseException:  # nobody else knows of the connection
+        except BaseException:  # nothing else refers to the connection
             writer.close()
             raise
         match answer:
@@ -151,7 +152,7 @@ class EngineClient:
 
     @property
     def connected(self) -> bool:
-        """Whether the engine was still there when last heard."""
+        """Whether the connection to the engine is up, as far as known."""
         return not self._listener.done()
 
     async def lost(self) -> None:
@@ -159,7 +160,8 @@ class EngineClient:
         await asyncio.wait({self._listener})
 
     async def send(self, command: Command, shown: Impact | None = None) -> Reply:
-        """Ask, and wait for the reply; ``shown`` is what its author was shown of it."""
+        """Send a command and wait for the reply; ``shown`` is the impact that its author was
+        shown."""
         if not self.connected:
             return NO_ENGINE
         self._last_id += 1
@@ -185,7 +187,7 @@ class EngineClient:
             self._waiting.pop(request.id, None)
 
     async def close(self) -> None:
-        """Hang up."""
+        """Disconnect."""
         self._listener.cancel()
         self._writer.close()
         with suppress(asyncio.CancelledError):
@@ -205,7 +207,7 @@ class EngineClient:
                     case Doorbell():
                         self._rung(frame)
                     case Welcome() | Unwelcome():
-                        pass  # said once, before; it changes nothing now
+                        pass  # a late welcome changes nothing
                     case _:
                         assert_never(frame)
         except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""The console's whole view of the world."""
+"""Everything that the console knows about the fleet."""
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -23,7 +23,7 @@ MAX_LINES_PER_PAGE = 5_000
 
 
 class Mode(StrEnum):
-    """The mode word of the header. It is never told by colour alone."""
+    """The mode word of the header. It is never shown by colour alone."""
 
     LIVE = "LIVE"
     DEMO = "DEMO"
@@ -32,35 +32,35 @@ class Mode(StrEnum):
 
 
 class Link(StrEnum):
-    """Whether what is shown can be current."""
+    """Whether the data shown can be current."""
 
     ATTACHED = "attached"
     RECONNECTING = "reconnecting"
     """The engine does not answer; the ledger is still read."""
     NONE = "none"
-    """There is no engine by nature: a recording."""
+    """There is never an engine: a recording."""
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
-    """One consistent look at the fleet. Values are shared, never changed."""
+    """One consistent snapshot of the fleet. Values are shared, never changed."""
 
     state: FleetState
     probes: Mapping[AgentName, ProbeResult]
     """The newest probe of each agent."""
     samples: Sequence[FleetSample]
-    """The fleet's pulse, oldest first: a day back, as :mod:`fleet_tui.feed.pulse` keeps it."""
+    """Samples of the fleet, oldest first: a day back, as :mod:`fleet_tui.feed.pulse` keeps them."""
     now_ms: int
     """The engine's clock live, the cursor's in review."""
     mode: Mode
     link: Link = Link.ATTACHED
     link_detail: str = ""
-    """Why it reconnects, in our own words."""
+    """Why it is reconnecting, in our own words."""
     engine: ModeNow = NORMAL
     """How much the engine can do."""
 
 
 class Feed(Protocol):
-    """What the live, attached and recorded feeds have in common. All methods run on the UI loop."""
+    """The common interface of live, attached and recorded feeds. All methods run on the UI loop."""
 
     @property
     def can_act(self) -> bool:
@@ -68,7 +68,7 @@ class Feed(Protocol):
         ...
 
     async def open(self) -> None:
-        """Connect and read what is there. Raises fleet_tui.base.errors.FleetError when it
+        """Connect and read the existing data. Raises fleet_tui.base.errors.FleetError when it
         cannot."""
         ...
 
@@ -77,7 +77,8 @@ class Feed(Protocol):
         ...
 
     def take_lines(self) -> Sequence[LogLine | LogGap]:
-        """Log lines that came since the last call, oldest first (bounded; a LogGap says if cut)."""
+        """Log lines received since the last call, oldest first (bounded; a LogGap marks lost
+        lines)."""
         ...
 
     async def changed(self) -> None:
@@ -98,8 +99,8 @@ class Feed(Protocol):
         ...
 
     async def retell(self, text: str) -> Retelling | None:
-        """What the ledger tells of the task people mean by ``t-42``, ``42`` or its id, up to the
-        view's moment: also when the state has forgotten it. None when it holds none."""
+        """The task meant by ``t-42``, ``42`` or its id, from the ledger up to the view's moment,
+        even when the state has forgotten it. None when the ledger has none."""
         ...
 
     async def task_events(self, task: TaskId) -> Sequence[Recorded]:
@@ -112,12 +113,12 @@ class Feed(Protocol):
         ...
 
     async def send(self, command: Command, shown: Impact | None = None) -> Reply:
-        """Ask the engine for something; ``shown`` is what its author was shown of it, and no more
-        than that is done. Recorded feeds refuse, always."""
+        """Send a command to the engine; ``shown`` is the impact that its author was shown, and no
+        more than that is done. Recorded feeds always refuse."""
         ...
 
     async def close(self) -> None:
-        """Let go; ends a pending ``changed``."""
+        """Release everything; ends a pending ``changed``."""
         ...
 
 
@@ -133,7 +134,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Timeline(Protocol):
-    """What a recorded feed can do beside being a feed: move through time."""
+    """What a recorded feed can do in addition: move through time."""
 
     @property
     def start_ms(self) -> int:
@@ -147,7 +148,7 @@ class Timeline(Protocol):
 
     @property
     def playing(self) -> bool:
-        """Whether time runs."""
+        """Whether it is playing."""
         ...
 
     @property
@@ -156,11 +157,11 @@ class Timeline(Protocol):
         ...
 
     def play(self) -> None:
-        """Let time run from here."""
+        """Play from here."""
         ...
 
     def pause(self) -> None:
-        """Stop time."""
+        """Pause playing."""
         ...
 
     def set_speed(self, speed: float) -> None:

@@ -1,4 +1,4 @@
-"""Asking an engine how it is, for commands that only look: one question, no event loop."""
+"""Asking an engine for its mode, for read-only commands: one request, no event loop."""
 
 import socket
 from contextlib import closing
@@ -22,7 +22,7 @@ DEADLINE_S = 2.0
 
 
 def greet(path: Path, by: str) -> Welcome | None:
-    """What the engine at a socket says to a hello; None when none answers in our language."""
+    """The reply of the engine at a socket to a hello; None when none answers in our protocol."""
     hello = Hello(protocol=PROTOCOL, version=__version__, by=by, read_only=True)
     with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as door:
         door.settimeout(DEADLINE_S)

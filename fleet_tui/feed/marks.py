@@ -1,4 +1,4 @@
-"""What of a recording is worth stopping at: the marks on its timeline."""
+"""Notable events of a recording: the marks on its timeline."""
 
 from enum import StrEnum
 
@@ -22,14 +22,14 @@ class Mark(StrEnum):
     HEALTH = "health"
     """An agent was lost, or came back."""
     FAILED = "failed"
-    """A task failed, expired, or needs somebody."""
+    """A task failed, expired, or needs an operator."""
     NOTE = "note"
     ENGINE = "engine"
     """It started or stopped."""
 
 
 def mark_of(event: e.Event) -> Mark | None:
-    """The mark of an event; None for what is not worth stopping at."""
+    """The mark of an event; None for events that are not notable."""
     match event:
         case HealthChanged(health=health, was=was) if health.is_lost or was.is_lost:
             return Mark.HEALTH
@@ -43,5 +43,5 @@ def mark_of(event: e.Event) -> Mark | None:
             return Mark.NOTE
         case EngineStarted() | EngineStopped():
             return Mark.ENGINE
-        case _:  # the everyday events, which are most of them
+        case _:  # ordinary events, which are most of them
             return None

@@ -1,4 +1,4 @@
-"""The fleet's samples that a view has: as far back as charts go, and few enough for each frame."""
+"""The fleet's samples in a view: as far back as charts go, and few enough for each frame."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from fleet_tui.core.agents.vitals import FleetSample
 from fleet_tui.journal.telemetry.samples import SampleReader
 
 FINE_MS = 3_600_000
-"""For so long back, every sample; before that the last of each COARSE_MS."""
+"""This far back every sample is kept; before that the last of each COARSE_MS."""
 COARSE_MS = 300_000
 DAY_MS = 86_400_000
 """How far back the charts go."""
@@ -14,7 +14,7 @@ MAX_FINE = 2_000
 
 
 class Pulse:
-    """The samples up to a moment that moves, on as a rule."""
+    """The samples up to a moving moment, which usually moves forward."""
 
     def __init__(self) -> None:
         self.samples: Sequence[FleetSample] = ()
@@ -41,7 +41,7 @@ class Pulse:
 
 
 def _border(now_ms: int) -> int:
-    """Where the steps end and every sample is kept."""
+    """From here on every sample is kept."""
     return (now_ms - FINE_MS) // COARSE_MS * COARSE_MS
 
 

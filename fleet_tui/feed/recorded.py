@@ -1,7 +1,7 @@
-"""Playing a ledger back: the same feed, with a cursor in time and no way to act.
+"""Playing a ledger back: the same feed, with a cursor in time and without commands.
 
 There is no connection to an engine here, nor any code that could make one. Playing forward folds
-what lies between two instants; going back starts from the nearest snapshot.
+the events between two instants; going back starts from the nearest snapshot.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ from fleet_tui.journal.recordings.in_use import UNREADABLE, DirectoryInUse
 T = TypeVar("T")
 
 FRAME_S = 0.1
-"""While playing, time moves on this often."""
+"""While playing, time advances this often."""
 SPEEDS = (0.25, 256.0)
 PAGE_EVENTS = 2_000
 PAGE_LINES = 2_000
@@ -43,7 +43,7 @@ MAX_MARKS = 400
 
 
 class RecordedFeed:
-    """A feed and timeline of a ledger that nobody writes (any more, or for this look)."""
+    """A feed and timeline of a ledger that is not being written, or is read as of its opening."""
 
     def __init__(
         self, directory: Path, *, since_ms: int | None = None, until_ms: int | None = None
@@ -71,7 +71,7 @@ class RecordedFeed:
         self._view: View | None = None
         self._in_use: DirectoryInUse | None = None
         self._lost: JournalError | None = None
-        """Why nothing can be read any more."""
+        """Why nothing can be read now."""
         self._is_told = False
 
     @property
@@ -91,7 +91,7 @@ class RecordedFeed:
                 self._end_ms = min(self._end_ms, self._until_ms)
             await asyncio.to_thread(self._find_marks)
             await self.seek(self._end_ms)
-        except BaseException:  # what was opened is closed
+        except BaseException:  # close what was opened
             await self.close()
             raise
         self._player = asyncio.create_task(self._play(), name="player")
@@ -163,7 +163,7 @@ class RecordedFeed:
         )
 
     async def send(self, command: Command, shown: Impact | None = None) -> Reply:
-        """Refused: what is recorded has happened."""
+        """Refused: a recording takes no commands."""
         return Refused(
             code=RefusalCode.REVIEW,
             text="This is a recording; nothing can be done in it.",
@@ -171,7 +171,7 @@ class RecordedFeed:
         )
 
     async def close(self) -> None:
-        """Let go of the files. Safe to call twice."""
+        """Close the files. Safe to call twice."""
         if self._closed:
             return
         self._closed = True
@@ -201,7 +201,7 @@ class RecordedFeed:
 
     @property
     def playing(self) -> bool:
-        """Whether time runs."""
+        """Whether it is playing."""
         return self._playing
 
     @property
@@ -210,14 +210,14 @@ class RecordedFeed:
         return self._speed
 
     def play(self) -> None:
-        """Let time run; from the start again when it stands at the end."""
+        """Play; from the start again when the cursor is at the end."""
         if self._at_ms >= self._end_ms:
             self._here(lambda stores: self._go_to(stores, self._start_ms), None)
         self._playing = self._lost is None
         self._touch()
 
     def pause(self) -> None:
-        """Stop time."""
+        """Pause playing."""
         self._playing = False
         self._touch()
 
@@ -255,7 +255,7 @@ class RecordedFeed:
         return self._marks
 
     def depth_curve(self, buckets: int) -> Sequence[int]:
-        """The most tasks waiting in each stretch, from the fleet's pulse."""
+        """The most tasks waiting in each stretch, from the fleet's samples."""
         curve = [0] * max(buckets, 1)
         span = max(self._end_ms - self._start_ms, 1)
         nothing: Sequence[FleetSample] = ()
@@ -277,8 +277,8 @@ class RecordedFeed:
         return found
 
     def _here(self, what: Callable[[Stores], T], otherwise: T) -> T:
-        """Read something. What the files refuse ends the looking back for good; then and from then
-        on it is ``otherwise``, and :meth:`changed` tells why."""
+        """Read something. A read error ends the review for good; from then on the result is
+        ``otherwise``, and :meth:`changed` raises the reason."""
         found = self._read(what, otherwise)
         self._notice_loss()
         return found
@@ -295,7 +295,7 @@ class RecordedFeed:
             if self._in_use.is_there():
                 self._lost = JournalError(f"{self._directory} can no longer be read: {error}")
                 return otherwise
-        except (AssertionError, ValueError):  # half of what was read is of another ledger
+        except (AssertionError, ValueError):  # half of the data read is of another ledger
             if self._in_use.is_there():
                 raise
         self._lost = JournalMissing(
@@ -347,7 +347,7 @@ class RecordedFeed:
         self._look_around(stores)
 
     def _forward_to(self, stores: Stores, at_ms: int, until: Seq | None) -> None:
-        """Fold what lies ahead, up to an instant and, if given, a position."""
+        """Fold the events ahead, up to an instant and, if given, a position."""
         while batch := stores.ledger.read(self._state.seq, PAGE_EVENTS):
             due = [r for r in batch if r.at_ms <= at_ms and (until is None or r.seq <= until)]
             if due:
@@ -397,7 +397,7 @@ class RecordedFeed:
                 self.pause()
 
     def _find_marks(self) -> None:
-        """Walk the ledger once for what is worth stopping at."""
+        """Scan the ledger once for notable events."""
         seq = Seq(0)
         assert self._stores is not None
         ledger = self._stores.ledger

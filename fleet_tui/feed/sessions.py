@@ -1,4 +1,4 @@
-"""Where there is something to look back at: the ledger's own sessions, and recording files."""
+"""What can be reviewed: the ledger's own sessions, and recording files."""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,17 +17,17 @@ class Sessions:
     """The sessions of one state directory and the recordings of one folder."""
 
     def __init__(self, directory: Path, recordings: Path, cache: Path) -> None:
-        """``cache`` is a private directory where opened recordings are kept ready."""
+        """``cache`` is a private directory for imported recordings."""
         self._directory = directory
         self._recordings = recordings
         self._cache = cache
 
     async def sessions(self) -> Sequence[Session]:
-        """What there is, newest first. Raises FleetError when the ledger cannot be read."""
+        """All of them, newest first. Raises FleetError when the ledger cannot be read."""
         return await asyncio.to_thread(self._find)
 
     async def open(self, session: Session) -> RecordedFeed:
-        """That session, paused at its end. Raises FleetError for a file that is no recording."""
+        """The session, paused at its end. Raises FleetError for a file that is not a recording."""
         if session.path.endswith(SUFFIX):
             imported = await asyncio.to_thread(import_recording, Path(session.path), self._cache)
             feed = RecordedFeed(Path(imported.directory))

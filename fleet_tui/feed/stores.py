@@ -27,13 +27,13 @@ class Stores:
         self.lines = LogReader(directory)
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         self.ledger.close()
         self.samples.close()
         self.lines.close()
 
     def find_lines(self, query: LogQuery, until_ms: int | None) -> Sequence[LogLine]:
-        """Lines that fit the query, never later than ``until_ms``."""
+        """Lines that match the query, never later than ``until_ms``."""
         limits = [at for at in (query.until_ms, until_ms) if at is not None]
         limit = min(query.limit, MAX_LINES_PER_PAGE)
         return self.lines.query(replace(query, until_ms=min(limits, default=None), limit=limit))
@@ -46,8 +46,8 @@ class Stores:
     def moments(
         self, before_ms: int, after_ms: int, *, first_ms: int = 0, last_ms: int | None = None
     ) -> Moments:
-        """The fleet at two instants, the earlier one first, each moved into what the ledger has and
-        between ``first_ms`` and ``last_ms``."""
+        """The fleet at two instants, the earlier one first, each clamped to the ledger and to
+        ``first_ms`` … ``last_ms``."""
         first_ms = max(first_ms, self.ledger.span()[0])
         before_ms, after_ms = sorted(
             max(first_ms, at_ms if last_ms is None else min(at_ms, last_ms))

@@ -1,4 +1,4 @@
-"""Log lines that wait until the console takes them."""
+"""Log lines buffered until the console takes them."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ TOO_MANY = "more lines than the console could show"
 
 
 class Untaken:
-    """The newest ``limit`` lines; a gap in front of them tells how many older ones were dropped."""
+    """The newest ``limit`` lines; a gap before them counts the older ones that were dropped."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -16,7 +16,7 @@ class Untaken:
         self._dropped = 0
 
     def add(self, lines: Sequence[LogLine | LogGap]) -> None:
-        """These came next."""
+        """Append lines."""
         self._lines.extend(lines)
         extra = len(self._lines) - self._limit
         if extra > 0:
@@ -24,17 +24,18 @@ class Untaken:
             self._dropped += extra
 
     def skip(self, count: int) -> None:
-        """So many lines that come next are not worth reading: newer ones would push them out."""
+        """Count that many next lines as dropped without reading them: newer ones would push them
+        out."""
         self._dropped += len(self._lines) + count
         self._lines = []
 
     def restart(self, lines: Sequence[LogLine | LogGap]) -> None:
-        """Forget what waits: these are the lines now."""
+        """Replace the buffered lines by these."""
         self._lines = list(lines)
         self._dropped = 0
 
     def take(self) -> list[LogLine | LogGap]:
-        """What waits, oldest first; afterwards nothing does."""
+        """Return the buffered lines, oldest first, and empty the buffer."""
         lines, dropped = self._lines, self._dropped
         self._lines, self._dropped = [], 0
         if dropped:

@@ -1,1 +1,1 @@
-"""What an operator can do, each thing once: the command line and the console are made from it."""
+"""Everything an operator can do, each defined once: command line and console are made from it."""

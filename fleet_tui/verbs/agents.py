@@ -1,4 +1,4 @@
-"""What is done to agents."""
+"""Verbs for agents."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What is done to alerts."""
+"""Verbs for alerts."""
 
 from fleet_tui.core.alerting.commands import Ack
 from fleet_tui.core.ids import AlertId

@@ -1,4 +1,4 @@
-"""What is done to tasks that ended badly."""
+"""Verbs for dead letters."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ from fleet_tui.verbs.tasks import ids, payload, tasks_of
 from fleet_tui.verbs.verb import Noun, Option, PlanFact, Planned, Verb, Words
 
 MAX_KINDS = 6
-"""Kinds of failure or clients a plan names; it says how many others there are."""
+"""Kinds of failure or clients that a plan names; it counts the others."""
 
 MAX_KIND_CHARS = 60
 
@@ -22,7 +22,7 @@ MAX_LABELS = 3
 
 
 def _ended(planned: Planned) -> list[PlanFact]:
-    """How many, whose, and how they ended."""
+    """How many tasks, of which clients, and how they ended."""
     tasks = tasks_of(planned)
     if len(tasks) == 1:
         return [_one(tasks[0])]

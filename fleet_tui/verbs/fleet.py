@@ -1,4 +1,4 @@
-"""What is done to a whole fleet."""
+"""Verbs for a whole fleet."""
 
 from collections.abc import Sequence
 

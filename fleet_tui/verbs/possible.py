@@ -1,4 +1,4 @@
-"""Whether a verb can be done now."""
+"""Whether a verb is available now."""
 
 from collections.abc import Iterable, Sequence
 
@@ -11,14 +11,14 @@ from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.verbs.verb import Noun, Option, Said, Verb
 
 MAX_LOOKED_AT = 100
-"""Of what is named. Where it can be done to none of so many it may be to another: then it is
-offered, and its plan tells."""
+"""Subjects that are checked. If the verb applies to none of them it may still apply to another:
+then it is offered, and its plan shows the result."""
 
 _ANY_REASON = "-"
 
 
 def why_not(verb: Verb, state: FleetState, names: Sequence[str], now_ms: int) -> str | None:
-    """Why a verb can be done to nothing of what is named, as a sentence; None when it can."""
+    """Why a verb applies to none of the subjects, as a sentence; None when it applies."""
     if verb.noun is not Noun.FLEET and not names:
         return f"no {verb.noun} is selected"
     parts = [(name,) for name in names[:MAX_LOOKED_AT]] if names else [()]
@@ -36,7 +36,7 @@ def why_not(verb: Verb, state: FleetState, names: Sequence[str], now_ms: int) ->
 
 
 def _sayings(verb: Verb) -> Iterable[Said]:
-    """What may be said with it: a task can have every priority but its own."""
+    """The option values to try: a task can be given every priority but its own."""
     several = Option.PRIORITY in verb.options
     priorities = (Priority.P0, Priority.P1) if several else (Priority.P2,)
     return [Said(reason=_ANY_REASON, priority=each) for each in priorities]

@@ -1,5 +1,5 @@
-"""New work as people write it, in the console's form, on its ``:`` line, in the shell and in files:
-the options, what their words mean, and what is worth knowing of a text before it is sent."""
+"""New work as people enter it, in the console's form, on its ``:`` line, in the shell and in files:
+the options, their values, and warnings about a text before it is sent."""
 
 from typing import NamedTuple
 
@@ -14,16 +14,16 @@ from fleet_tui.core.text.words import plural
 
 MAX_LABELS = 32
 MAX_WORD_CHARS = 40
-"""Of a word that is shown again."""
+"""Of a word that is quoted."""
 
 
 class TaskOption(NamedTuple):
-    """One thing that can be said of a task."""
+    """One option of a task."""
 
     option: str
-    """As it is typed in the shell."""
+    """Its name in the shell."""
     field: str
-    """As forms, files of tasks and :class:`TaskSpec` call it."""
+    """Its name in forms, files of tasks and :class:`TaskSpec`."""
     help: str
     metavar: str | None = None
     repeats: bool = False
@@ -80,7 +80,7 @@ TASK_OPTIONS = (
 
 
 def parse_priority(text: str) -> Priority | None:
-    """``P1``, ``p1`` or ``1``; the default P2 for nothing."""
+    """``P1``, ``p1`` or ``1``; the default P2 for empty text."""
     word = text.strip().upper().removeprefix("P")
     if not word:
         return Priority.P2
@@ -88,7 +88,7 @@ def parse_priority(text: str) -> Priority | None:
 
 
 def parse_class(text: str) -> TaskClass | None:
-    """A class by its name; the default ``once`` for nothing."""
+    """A class by its name; the default ``once`` for empty text."""
     word = text.strip().lower()
     if not word:
         return TaskClass.ONCE
@@ -97,20 +97,20 @@ def parse_class(text: str) -> TaskClass | None:
 
 def new_task(spec: TaskSpec, now_ms: int, entropy: bytes, key: str | None = None) -> Submit:
     """The command that submits it. Without another key its id is its key: sending the command twice
-    makes one task."""
+    submits one task."""
     task = TaskId(new_ulid(now_ms, entropy))
     return Submit(task=task, key=key or task, spec=spec)
 
 
 class Noticed(NamedTuple):
-    """What is in a task that its writer may not know."""
+    """Findings in a task that its author may not be aware of."""
 
     invisible: int
-    """Characters that nobody sees."""
+    """The number of invisible characters."""
     slash: str
-    """The word that an agent may take as a command to itself; empty without."""
+    """The word that an agent may take as a command to itself; empty if there is none."""
     secrets: tuple[str, ...]
-    """What looks as if it had a secret in it: the text, and labels by name."""
+    """Parts that seem to contain a secret: the text, and labels by name."""
 
     @property
     def warnings(self) -> list[str]:
@@ -124,7 +124,8 @@ class Noticed(NamedTuple):
 
 
 def notice(text: str, labels: dict[str, str], *, looked_at: int | None = None) -> Noticed:
-    """Of a text, the first ``looked_at`` characters are looked at for secrets; else all."""
+    """Inspect a text; only its first ``looked_at`` characters are searched for secrets, if
+    given."""
     slash = safe_line(text.split(maxsplit=1)[0], MAX_WORD_CHARS) if text.startswith("/") else ""
     found = ["text"] if without_patterns(text[:looked_at])[1] else []
     found += [f"label {name}" for name, value in labels.items() if holds_secret(name, value)]

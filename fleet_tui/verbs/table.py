@@ -12,7 +12,7 @@ VERBS: dict[str, Verb] = {
     verb.name: verb
     for verb in (*TASK_VERBS, *DEAD_LETTER_VERBS, *AGENT_VERBS, *ALERT_VERBS, *FLEET_VERBS)
 }
-"""What one command does."""
+"""Verbs that make one command."""
 
 VERB_OF: dict[type[Command], Verb] = {
     type(verb.command((), Said())): verb for verb in VERBS.values()
@@ -20,4 +20,4 @@ VERB_OF: dict[type[Command], Verb] = {
 """By the command that it makes."""
 
 WORDS: dict[str, Words] = {**VERBS, **{each.name: each for each in (SUBMIT, RESOLVE, EDIT, UNDO)}}
-"""These, and what has a form of its own or needs several commands."""
+"""These, and those that have a form of their own or need several commands."""

@@ -1,4 +1,4 @@
-"""What is done to tasks that are open."""
+"""Verbs for open tasks."""
 
 from collections.abc import Sequence
 from typing import assert_never
@@ -14,22 +14,22 @@ from fleet_tui.verbs.verb import Noun, Option, PlanFact, Planned, Verb, Words
 MAX_PAYLOAD_CHARS = 60
 
 MAX_TOLD = 20
-"""Tasks that a plan tells one by one; it says how many others there are."""
+"""Tasks that a plan lists one by one; it counts the others."""
 
 
 def ids(names: Sequence[str]) -> tuple[TaskId, ...]:
-    """What is named, as a command names it."""
+    """The subjects, as a command names them."""
     return tuple(map(TaskId, names))
 
 
 def tasks_of(planned: Planned) -> list[Task]:
-    """The tasks that something is done to."""
+    """The tasks that are changed."""
     known = (planned.state.task(each) for each in ids(subjects(planned.plan.command)))
     return [task for task in known if task is not None]
 
 
 def payload(task: Task) -> str:
-    """The beginning of what it asks for, safe to show."""
+    """The beginning of its text, safe to show."""
     return safe_line(task.spec.shown, MAX_PAYLOAD_CHARS)
 
 

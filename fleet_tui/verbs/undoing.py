@@ -1,4 +1,4 @@
-"""Taking back what was done: what that would do now, and what there is to know of it."""
+"""Undo: what it would do now, and the facts to read before."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -14,18 +14,18 @@ from fleet_tui.verbs.verb import PlanFact, Planned, Said
 
 
 class Undoing(NamedTuple):
-    """What can still be taken back, and what cannot any more."""
+    """What can still be undone, and what no longer can."""
 
     plans: Sequence[Plan]
     titles: Sequence[str]
-    """What each of them does. Safe text."""
+    """The effect of each. Safe text."""
     facts: Sequence[PlanFact]
     left_out: Sequence[LeftOut]
-    """Parts of plans, and commands that would do nothing, without a label."""
+    """Subjects that plans leave out, and commands that would do nothing, without a label."""
 
 
 def undoing(state: FleetState, by: str, commands: Iterable[Command], now_ms: int) -> Undoing:
-    """What the commands of :mod:`fleet_tui.core.undo` would do, one after the other."""
+    """The effects of the commands of :mod:`fleet_tui.core.undo`, one after the other."""
     outcomes = plan_in_turn(state, by, commands, now_ms)
     plans = [each for each in outcomes if isinstance(each, Plan)]
     facts: list[PlanFact] = []

@@ -1,9 +1,8 @@
-"""What a verb is: its words, its key, what it is done to and the command that does it.
+"""Verbs: their words, keys, subjects, and the commands that carry them out.
 
-A verb tells everything that people read or type. What it would do now, to what and at what cost is
-a plan's business (:mod:`fleet_tui.core.plans`), how it is taken back that of
-:mod:`fleet_tui.core.undo`; a verb adds the facts that
-whoever agrees to the plan should have read.
+A verb holds everything that people read or type. What it would do now, to which subjects and at
+what cost is worked out by a plan (:mod:`fleet_tui.core.plans`), its inverse by
+:mod:`fleet_tui.core.undo`; a verb adds the facts to read before confirming the plan.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +17,7 @@ from fleet_tui.core.plans import TIERS, Plan, Tier
 
 
 class Noun(StrEnum):
-    """What a verb is done to."""
+    """The subject of a verb."""
 
     TASK = "task"
     AGENT = "agent"
@@ -27,21 +26,21 @@ class Noun(StrEnum):
 
 
 class Option(StrEnum):
-    """What can be said with a verb."""
+    """An option of a verb."""
 
     REASON = "reason"
     """Reason, recorded in the ledger."""
     NEEDED_REASON = "needed-reason"
     """The reason, required."""
     RATE = "rate"
-    """How many a minute."""
+    """A rate per minute."""
     PRIORITY = "priority"
     TEXT = "text"
-    """Words of the operator's own."""
+    """Free text of the operator."""
 
     @property
     def is_positional(self) -> bool:
-        """Whether the shell takes it as an argument, before what the verb is done to."""
+        """Whether the shell takes it as an argument, before the subjects."""
         match self:
             case Option.PRIORITY | Option.TEXT:
                 return True
@@ -56,13 +55,13 @@ class Said(NamedTuple):
 
     reason: str = ""
     per_minute: int | None = None
-    """None is all at once."""
+    """None means all at once."""
     priority: Priority = Priority.P2
     text: str = ""
 
 
 class Planned(NamedTuple):
-    """What the facts of a plan are made of."""
+    """The input for the facts of a plan."""
 
     state: FleetState
     plan: Plan
@@ -71,7 +70,7 @@ class Planned(NamedTuple):
 
 
 class PlanFact(NamedTuple):
-    """One line of what there is to know before it is done. Safe text."""
+    """One fact to read before confirming. Safe text."""
 
     text: str
     about: str = ""
@@ -88,20 +87,20 @@ class PlanFact(NamedTuple):
 
 
 def nothing_more(planned: Planned) -> Sequence[PlanFact]:
-    """For verbs whose title says it all."""
+    """For verbs whose title is sufficient."""
     del planned
     return ()
 
 
 def never(count: int) -> Sequence[Option]:
-    """For verbs that ask only for a yes."""
+    """For verbs that need only a confirmation."""
     del count
     return ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Words:
-    """How something that an operator can do is called, and what is said of it."""
+    """The names and texts of something that an operator can do."""
 
     name: str
     """``cordon``: the command of the shell and of the console's ``:`` line, and the action."""
@@ -119,32 +118,32 @@ class Words:
     footer: int = 0
     """Priority in the footer."""
     of_dead_letters: bool = False
-    """Whether a group of dead letters can be meant as a whole."""
+    """Whether it can apply to a whole group of dead letters."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verb(Words):
-    """One thing that an operator can do with one command."""
+    """One action that an operator can take with one command."""
 
     done: str
-    """``cordoned``: what is said afterwards, and the JSON schema's name."""
+    """``cordoned``: the report afterwards, and the JSON schema's name."""
     goes_on: str = ""
-    """``being cancelled``, where it is only asked for; empty where it is done at once."""
+    """``being cancelled``, where it is only requested; empty where it is done at once."""
     command: Callable[[Sequence[str], Said], Command]
-    """Makes the command of what is named: ids of tasks and alerts, names of agents."""
+    """Makes the command from its subjects: ids of tasks and alerts, names of agents."""
     options: tuple[Option, ...] = ()
     asks: Callable[[int], Sequence[Option]] = never
-    """What the console's card asks for, where it is done to so many."""
+    """The options that the console's card asks for, given the number of subjects."""
     facts: Callable[[Planned], Sequence[PlanFact]] = nothing_more
     asks_when_named: bool = False
-    """Whether the shell asks also where each was named."""
+    """Whether the shell asks for confirmation even where each subject was named."""
 
     @property
     def afterwards(self) -> str:
-        """What is said when it is done, or under way."""
+        """The report when it is done, or in progress."""
         return self.goes_on or self.done
 
     @property
     def is_harmless(self) -> bool:
-        """Whether it changes nothing in the fleet, so that nothing is asked before."""
+        """Whether it changes nothing in the fleet, so that no confirmation is needed."""
         return TIERS[type(self.command((), Said()))] is Tier.NOTHING

@@ -1,11 +1,11 @@
-"""Bytes of a log to lines of text, whatever the bytes are.
+"""Turns the bytes of a log into lines of text, whatever the bytes are.
 
 A line is never longer than MAX_LINE_CHARS when it is stored, and no more than MAX_BUFFERED_BYTES of
-it are ever buffered; what is cut is counted in the line itself. It ends at its line end, never
-inside a character, and a line that its writer wrote over (CR, as progress bars do) is what it was
-in the end. NUL is no text, as for a terminal: a file that was cut while its program wrote on has a
-hole of them, and text in UTF-16 has one beside each character of ASCII. Chunks are split at once,
-not line by line: that is ten times faster.
+it are ever buffered; the line itself states how much was cut. It ends at its line end, never inside
+a character, and a line that its writer overwrote (CR, as progress bars do) is kept in its last
+form. NULs are dropped, as by a terminal: a file that was truncated while its program kept writing
+has a hole of them, and text in UTF-16 has one next to each ASCII character. Chunks are split as a
+whole, not line by line: that is ten times faster.
 """
 
 from codecs import getincrementaldecoder
@@ -23,27 +23,27 @@ _decoder = getincrementaldecoder("utf-8")
 
 
 class FramedLine(NamedTuple):
-    """One line before it is cut, so that a secret at the cut is still whole."""
+    """One line before it is cut, so that a secret at the cut is still complete."""
 
     text: str
     dropped_bytes: int = 0
-    """What was beyond MAX_BUFFERED_BYTES."""
+    """Bytes beyond MAX_BUFFERED_BYTES."""
 
 
 class LineFramer:
-    """Feed it chunks as they come; it gives the lines that are complete."""
+    """Feed it chunks as they arrive; it returns the complete lines."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._dropped_bytes = 0
         self._returned = False
-        """Whether a CR came last: what follows is written over what is buffered."""
+        """Whether the last byte was a CR: the next bytes overwrite the buffer."""
         self._rested = False
-        """Whether the beginning of this line was given already."""
+        """Whether the beginning of this line was already returned."""
         self._inside = 0
 
     def begin_inside(self) -> None:
-        """The first bytes may be the rest of a character whose beginning nobody will see."""
+        """The first bytes may be the rest of a character whose beginning was not read."""
         self._inside = _MAX_CONTINUATION
 
     def feed(self, chunk: bytes) -> list[FramedLine]:
@@ -62,8 +62,8 @@ class LineFramer:
         return lines
 
     def rest(self) -> list[FramedLine]:
-        """What has come of an unfinished line whose writer has paused for long, as a line of its
-        own; the bytes of an unfinished character stay until its rest comes."""
+        """The unfinished line of a writer that has paused for long, as a line of its own; the bytes
+        of an incomplete character stay until the rest arrives."""
         if self._dropped_bytes or self._returned:
             return self.finish(rested=True)
         decoder = _decoder("backslashreplace")
@@ -73,7 +73,7 @@ class LineFramer:
         return [FramedLine(text)] if text else []
 
     def finish(self, *, rested: bool = False) -> list[FramedLine]:
-        """What has come of an unfinished line that will get no more."""
+        """The unfinished line at the end of the input."""
         lines = [self._take()] if self.holds_something else []
         self._rested = rested
         return lines
@@ -106,7 +106,7 @@ class LineFramer:
         return line
 
     def _from_a_character(self, chunk: bytes) -> bytes:
-        """Without the rest of a character at its beginning."""
+        """The bytes without an incomplete character at the beginning."""
         begin = 0
         while begin < min(len(chunk), self._inside) and 0x80 <= chunk[begin] < 0xC0:
             begin += 1
@@ -129,14 +129,14 @@ def cut_line(line: FramedLine) -> str:
         return text
     lost = max(0, len(text) - MAX_LINE_CHARS) + dropped_bytes
     note = f" …(+{lost})"
-    # The note must fit too, so that nobody behind us cuts it away.
+    # The note must fit too, so that no later cut removes it.
     keep = MAX_LINE_CHARS - len(note) - 8
     lost += min(len(text), MAX_LINE_CHARS) - keep
     return f"{text[:keep]} …(+{lost})"
 
 
 def _framed(line: bytes) -> FramedLine:
-    """A whole line, without what its writer wrote over."""
+    """A complete line, without overwritten text."""
     if b"\r" in line:
         line = _last_state(line)
     if len(line) <= MAX_BUFFERED_BYTES:

@@ -1,4 +1,4 @@
-"""One text out of a JSON file, named by dots: ``gateway.auth.token``.
+"""Reads one text from a JSON file by a dotted path: ``gateway.auth.token``.
 
 OpenClaw's own ``openclaw.json`` may have comments and trailing commas, as JSON5 allows; unquoted
 names and single quotes, which it allows as well, are not read.
@@ -26,7 +26,8 @@ def split_place(place: str) -> tuple[str, str]:
 
 
 def text_at(data: bytes, steps: str) -> str:
-    """The text at that place. Raises ValueError with words that repeat nothing of the file."""
+    """The text at that place. Raises ValueError with a message that quotes nothing from the
+    file."""
     if len(data) > MAX_JSON_BYTES:
         raise ValueError(f"is larger than {MAX_JSON_BYTES // 1024} KiB")
     try:

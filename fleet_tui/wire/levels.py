@@ -1,10 +1,10 @@
-"""The severity that a line of any program's log names.
+"""Finds the severity in a log line of any program.
 
-Programs name it as a word in a usual place, as a field of JSON or logfmt, as a letter (klog,
-logcat) or as a number (syslog, pino). A sentence that only has such a word in it names none:
-``0 errors``, ``error=null``. The forms are those of the programs in ``tests/wire/data/levels.tsv``.
+Programs write it as a word in a usual place, as a field of JSON or logfmt, as a letter (klog,
+logcat) or as a number (syslog, pino). A sentence that merely contains such a word has no level: ``0
+errors``, ``error=null``. The forms are those of the programs in ``tests/wire/data/levels.tsv``.
 
-Only the beginning of a line is looked at, and each expression reads it once, whoever wrote it.
+Only the beginning of a line is searched, and each expression reads it once, whoever wrote it.
 """
 
 import re
@@ -17,7 +17,7 @@ LEVEL_SEARCH_CHARS = 200
 """How much of a line, without its colours, is searched for a word."""
 
 MAX_DEPTH = 2
-"""A record may have a whole line in it, as Docker's files do, and that line may be a record."""
+"""A record may contain a whole line, as in Docker's files, and that line may be a record."""
 
 _COLOURED_CHARS = 3 * LEVEL_SEARCH_CHARS
 
@@ -69,7 +69,7 @@ _CONTROL = re.compile(
     r"|\x1b[ -/]{1,4}[0-~]|\x1b[0-Z\\^_`a-~]"
     r"|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]"
 )
-"""What a terminal does without a mark on its screen, colours aside."""
+"""Control sequences without visible output, colours aside."""
 _COLOUR_HINTS = ("\x1b", "\\", "\x9b", "#033", "^[")
 _SYSLOG = re.compile(r"<(\d{1,3})>(?:1 )?")
 _TAG = r"[\w./@()-]{1,60}(?:\[\d{1,10}\])?: "
@@ -82,7 +82,7 @@ _CARRIER = re.compile(
     r"|[\w./@()-]{1,60}\[\d{1,10}\]: "
     r"|\[ *\d{1,10}\.\d{6}\] "  # the kernel
 )
-"""What stands before another program's line; its one group is a host, or already a level."""
+"""Prefixes of another program's line; the one group is a host, or already a level."""
 
 MAX_CARRIERS = 3
 
@@ -92,7 +92,7 @@ _FACILITY = re.compile(
     r"(emerg|alert|crit|err|error|warn|warning|notice|info|debug)"
     rf"(?: *: | (?={_TAG}))"
 )
-"""Syslog's words for the number at the beginning (BusyBox, OpenWrt, dmesg)."""
+"""Syslog's names for the number at the beginning (BusyBox, OpenWrt, dmesg)."""
 _LETTER = re.compile(
     r"(?:\[\w{1,20}\]:\[)?([IWEFD])\d{4}(?:\d{4})?[ T]\d\d:\d\d:\d\d"  # klog, glog, PyTorch
     r"|\[([TDIWEFC])(?:\]| \d)"  # tornado and the like
@@ -159,7 +159,7 @@ _SENTENCE = re.compile(
     r"[ =:\"']{1,3}\Z",
     re.I,
 )
-"""What stands before a word that is part of a sentence."""
+"""Text before a word that is part of a sentence."""
 
 _NOTHING = re.compile(
     r"""\s{0,4}[:=]\s{0,4}(?:0+|null|none|nil|undefined(?! symbol)|false|n/a|''|"")"""
@@ -189,11 +189,11 @@ _OPENER = re.compile(
     r"(?:: |:?$| \(.{0,160}\):?$)"
     r"|((?:\S{1,150}:\d{1,9}|\(node:\d{1,9}\)(?: \[\w{1,20}\])?):? \w{0,60}Warning: )"
 )
-"""What a program's run time writes when it fails; its one group is what it only warns of."""
+"""Messages of a program's runtime when it fails; the one group marks mere warnings."""
 
 
 class _Record(msgspec.Struct, frozen=True, kw_only=True):
-    """The fields of a JSON record that may say a level, each of any type."""
+    """The fields of a JSON record that may hold a level, each of any type."""
 
     level: object = None
     lvl: object = None
@@ -228,12 +228,12 @@ _RECORD = msgspec.json.Decoder(_Record)
 
 
 def read_level(line: str) -> Level:
-    """The severity a line names near its beginning; UNKNOWN when it names none we know."""
+    """The severity near the beginning of a line; UNKNOWN when there is none that we know."""
     return _read(line, MAX_DEPTH) or Level.UNKNOWN
 
 
 def without_colours(text: str) -> str:
-    """``text`` without the sequences that colour it, also where a logger wrote them as text."""
+    """``text`` without its colour sequences, including those that a logger wrote as text."""
     if "[" in text or "\x9b" in text:
         for hint in _COLOUR_HINTS:
             if hint in text:
@@ -270,7 +270,8 @@ def _read(line: str, depth: int) -> Level | None:
 
 
 def _beginning(line: str) -> str:
-    """What is searched: as a terminal shows it, with plain spaces and without colours."""
+    """The searched part of a line: as a terminal shows it, with plain spaces and without
+    colours."""
     if "\r" in line:
         line = "\n".join(map(_last_state, line.split("\n")))
     begin = line[:_COLOURED_CHARS]
@@ -317,7 +318,7 @@ def _of_fields(head: str) -> Level | None:
     for found in _FIELD.finditer(head):
         value = found[1]
         if value is None:
-            continue  # a quoted text, whatever it says
+            continue  # quoted text, whatever its content
         if value.isdigit():
             if _LOGFMT.match(head):
                 return _of_tens(int(value))
@@ -344,7 +345,7 @@ def _of_words(head: str) -> Level | None:
 
 
 def _stands_as_level(head: str, start: int, end: int, word: str, name: str) -> bool:
-    """Whether a level's name stands where loggers put it."""
+    """Whether a level's name is where loggers put it."""
     before, after = head[:start], head[end : end + 40]
     bracketed = after.lstrip(" ").startswith("]") and (
         before.rstrip(" ").endswith("[") or bool(_MODULE.search(before))
@@ -389,7 +390,7 @@ _MODULE = re.compile(r"\[[\w.-]{0,40}:\Z")
 """Apache names its module before the level: ``[core:error]``."""
 
 _ACTS = re.compile(r" (?:\w{2,20}ing|while|response from) ")
-"""What is told of behind a program's name: ``dpkg: error processing package``."""
+"""An action after a program's name: ``dpkg: error processing package``."""
 
 _IS_SPOKEN_OF = re.compile(r"(?:[A-Za-z][a-z']{0,30} ){1,2}")
 
@@ -416,7 +417,7 @@ def _upper_stands(before: str, after: str) -> bool:
             return following in ("", " ", ":", "[")
         case "/":
             return following == "]" and before.rpartition("[")[2][:-1].replace(" ", "").isalnum()
-        case _:  # a sign or a symbol that is no letter
+        case _:  # a sign or a symbol that is not a letter
             return not last.isascii() and following in (" ", ":", "")
 
 
@@ -425,7 +426,7 @@ _FILE = re.compile(r"\.\w")
 
 
 def _of_json(line: str, depth: int) -> Level | None:
-    """What a record says; a record that was cut is searched for a field instead."""
+    """The level of a record; a truncated record is searched for a field instead."""
     text = line[line.index("{") :].rstrip()
     try:
         record = _RECORD.decode(text)
@@ -439,7 +440,7 @@ def _of_json(line: str, depth: int) -> Level | None:
         *(record.levelString, record.syslog_severity, record.L),
         record.priority if isinstance(record.priority, str) else None,
     )
-    # A name says more than a number, of which there are several scales.
+    # A name is clearer than a number, which may be on one of several scales.
     for value in (*(v for v in values if isinstance(v, str)), *values):
         if value is not None and (level := _of_value(value)) is not None:
             return level
@@ -471,10 +472,10 @@ _HUNDREDS = {
 
 
 def _of_any_key(text: str) -> Level | None:
-    """What a key says that is spelt in another way, or a number of a scale that its key tells."""
+    """The level of a key in another spelling, or of a number whose scale follows from its key."""
     try:
         record: object = msgspec.json.decode(text)
-    except (ValueError, RecursionError):  # what the fields above were read over
+    except (ValueError, RecursionError):  # keys that the fields above do not cover
         return None
     if not isinstance(record, dict):
         return None
@@ -520,7 +521,7 @@ def _of_value(value: object) -> Level | None:
 
 
 def _of_name(word: str) -> Level | None:
-    """A level's name, also with what it differs from it (slog: ``INFO+2``)."""
+    """A level's name, also with an offset (slog: ``INFO+2``)."""
     name = without_colours(word[:60]).strip().lower().partition(" ")[0]
     return _LEVEL_OF.get(_OFFSET.sub("", name))
 

@@ -1,5 +1,5 @@
-"""Numbers that an agent tells, each believed only where it can be one: JSON and text may say 1e300,
-or an integer of 400 digits, which no file can hold."""
+"""Numbers that an agent reports, accepted only if plausible: JSON and text may contain 1e300, or an
+integer of 400 digits, which no file can hold."""
 
 import re
 
@@ -13,23 +13,23 @@ MAX_COUNT = 2**53
 
 
 def count(number: float | None) -> int | None:
-    """A number of things, or None where it cannot be one."""
+    """A count, or None where it is invalid."""
     believed = finite(number)
     return None if believed is None else int(believed)
 
 
 def written_count(word: str) -> int | None:
-    """A whole number as our own scripts write it; None for any other word."""
+    """A whole number as our own scripts write it; None for anything else."""
     return int(word) if _IS_COUNT.fullmatch(word) else None
 
 
 def finite(number: float | None) -> float | None:
-    """A measured amount (never negative), or None where it cannot be one."""
+    """A measured amount (never negative), or None where it is invalid."""
     return number if number is not None and 0 <= number <= MAX_COUNT else None
 
 
 def percent_used(total: float | None, free: float | None) -> float | None:
-    """How much of an amount is in use, 0 to 100; None where that is not told."""
+    """The used percentage of an amount, 0 to 100; None where it is not reported."""
     total, free = finite(total), finite(free)
     if not total or free is None:
         return None

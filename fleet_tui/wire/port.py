@@ -1,9 +1,9 @@
-"""The one shape every kind of agent has for the engine.
+"""The one interface of every kind of agent for the engine.
 
 Real connections (``openclaw``, ``command``, ``local``) and the simulator's implement
 :class:`AgentPort`, the sum of :class:`Probes`, :class:`Runs`, :class:`Cleanup` and :class:`Logs`,
-and pass the same contract tests. Methods never raise for what can be expected of a network; a
-cancelled method leaves nothing running here, and says nothing about the remote side.
+and pass the same contract tests. Methods never raise for expected network failures; a cancelled
+method leaves nothing running here, and implies nothing about the remote side.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -26,74 +26,75 @@ from fleet_tui.core.tasks.evidence import (
 )
 
 StartAnswer = Definite[Started | NotStarted] | Unknown
-"""NotStarted only when the run definitely will never start by this call."""
+"""NotStarted only when this call will definitely never start the run."""
 
 Outcome = Definite[Finished | Died | Stopped | NotStarted] | Unknown
-"""How a run ended, or that nobody can say now."""
+"""How a run ended, or that this is unknown now."""
 
 Inspection = Definite[Running | Finished | Died | Stopped | NotStarted] | Unknown
-"""Where a run stands. NotStarted only when the question itself fenced the run for ever."""
+"""The state of a run. NotStarted only when the inspection itself fenced the run permanently."""
 
 
 Wanted = Callable[[], bool]
-"""Whether a run is to be started still. Asked just before its start leaves."""
+"""Whether a run is still to be started. Called just before its start is sent."""
 
 CANCELLED_FIRST = NotStarted(reason=NotStartedCode.CANCELLED_FIRST)
 """It was cancelled while the way to its agent was made, so its start never left."""
 
 
 def always_wanted() -> bool:
-    """For whoever has no cancel to wait for."""
+    """For callers without a cancel to wait for."""
     return True
 
 
 class KeptRuns(NamedTuple):
-    """A part of what an agent's host keeps of runs."""
+    """A part of the runs that an agent's host keeps."""
 
     runs: Sequence[RunId]
-    """As their names there say. Any may be of another ledger, or of none."""
+    """From their names there. Any may belong to another ledger, or to none."""
     following: int | None = None
-    """What to skip to hear the next part; None when this was the last."""
+    """The ``skip`` for the next part; None when this was the last."""
 
 
 class Probes(Protocol):
-    """How an agent is: probes of it, and the end of a connection that it keeps."""
+    """The state of an agent: its probes, and the loss of a connection that it keeps open."""
 
     async def probe(self) -> VitalsReading | ProbeFailure:
-        """One cheap question; answers within the agent's probe timeout."""
+        """One cheap probe; answers within the agent's probe timeout."""
         ...
 
     async def lost(self) -> ProbeFailure:
-        """Wait until a connection that the agent keeps open is lost: as good as a failed probe, and
-        sooner. For ever where none is kept; a connection that was closed here is not lost."""
+        """Wait until a connection that the agent keeps open is lost: equivalent to a failed probe,
+        and sooner. For ever where none is kept; a connection that was closed here is not lost."""
         ...
 
 
 class Runs(Protocol):
-    """The runs of an agent: begun, followed, found again, stopped, kept from starting."""
+    """The runs of an agent: started, followed, inspected, stopped, fenced."""
 
     async def start(self, order: RunOrder, wanted: Wanted = always_wanted) -> StartAnswer:
         """Ask the agent to run this attempt. Called at most once per run id, ever.
 
-        Making a connection may take long; a run that is not ``wanted`` any more by then is not
-        asked for.
+        Making a connection may take long; a run that is no longer ``wanted`` by then is not
+        requested.
         """
         ...
 
     async def follow(self, order: RunOrder) -> Inspection:
-        """Wait until the run ends, after ``start`` or ``inspect`` said it runs.
+        """Wait until the run ends, after ``start`` or ``inspect`` reported that it runs.
 
-        Returns Running when its program is suspended, or goes on again, and that was not said yet;
+        Returns Running when its program is suspended or continued, and that was not reported yet;
         Unknown when the connection is lost while waiting; the engine then inspects.
         """
         ...
 
     async def inspect(self, order: RunOrder) -> Inspection:
-        """Find out where a run stands without ever starting one; fences what never started."""
+        """Determine the state of a run without ever starting one; fences a run that never
+        started."""
         ...
 
     async def cancel(self, order: RunOrder) -> Inspection:
-        """Ask the run to stop and say where it stands afterwards."""
+        """Request that the run stops; returns its state afterwards."""
         ...
 
     async def fence(self, order: RunOrder) -> Inspection:
@@ -102,26 +103,25 @@ class Runs(Protocol):
 
 
 class Cleanup(Protocol):
-    """What the host of an agent keeps of runs, and may forget."""
+    """The leftovers of runs on an agent's host."""
 
     async def collect(self, runs: Sequence[RunId]) -> Sequence[str]:
-        """Let the agent's host forget runs whose end has long been in the ledger.
+        """Have the agent's host delete runs whose end has long been in the ledger.
 
-        Returns those it keeps nothing of any more, in a minute or so; the others may be asked
-        again.
+        Returns those that are gone, within a minute or so; the others may be requested again.
         """
         ...
 
     async def kept(self, skip: int) -> KeptRuns | None:
-        """What the agent's host keeps of runs that ``collect`` would let it forget, but for the
-        first ``skip``; None where it did not say. It changes meanwhile, so some may be told twice
+        """The runs on the agent's host that ``collect`` could delete, without the first ``skip``;
+        None where the answer is unusable. The list changes meanwhile, so some may be listed twice
         or not at all.
         """
         ...
 
 
 class Logs(Protocol):
-    """What an agent writes."""
+    """The log of an agent."""
 
     def tail(self) -> AsyncIterator[LogLine | LogGap]:
         """The agent's own log lines from now on, for ever; survives reconnects.
@@ -133,8 +133,8 @@ class Logs(Protocol):
 
 
 class AgentPort(Probes, Runs, Cleanup, Logs, Protocol):
-    """One agent as the engine sees it, whole. Whoever needs a part of it asks for that part."""
+    """The complete interface of one agent. Callers that need only a part depend on that part."""
 
     async def close(self) -> None:
-        """Let go of what this agent alone holds (not of its host's shared connection)."""
+        """Release what this agent alone holds (not its host's shared connection)."""
         ...

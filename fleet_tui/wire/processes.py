@@ -1,8 +1,8 @@
-"""Starting a program of this machine so that somebody knows of it and ends it, whatever interrupts.
+"""Starts programs on this machine so that each is always ended, whatever interrupts the start.
 
-asyncio, cancelled while it starts one, ends the program alone and not what that has started. Worse:
-where its pipes are not connected yet it waits for ever, as when the loop ends and cancels every
-task there is. Source: CPython, ``BaseSubprocessTransport._wait`` and ``_try_finish``.
+When cancelled during a start, asyncio ends the program but not its children. Worse: where its pipes
+are not connected yet it waits for ever, as when the loop ends and cancels every task. Source:
+CPython, ``BaseSubprocessTransport._wait`` and ``_try_finish``.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from contextlib import suppress
 from fleet_tui.base import children
 
 ENDED_WITHIN_S = 0.5
-"""How long a program that was killed, or asyncio's start of one, may take to be gone."""
+"""How long a killed program, or asyncio's start of one, may take to end."""
 
 
 async def start(
@@ -26,7 +26,7 @@ async def start(
     """Start a program in a session of its own and without our secrets. Raises OSError, and
     ValueError for a word with a null character.
 
-    Whoever cancels this, however often, leaves no process behind.
+    Cancelling this, however often, leaves no process behind.
     """
     starting = asyncio.create_task(
         asyncio.create_subprocess_exec(
@@ -47,11 +47,11 @@ async def start(
 
 
 async def end(process: Process) -> None:
-    """Kill a program and whatever else is in its session's first group, let go of its pipes, and
-    wait ENDED_WITHIN_S at most for it to be gone.
+    """Kill a program and its process group, close its pipes, and wait ENDED_WITHIN_S at most for it
+    to end.
 
-    It may have ended before: what it started can outlive it. What has left the group goes on, and
-    may hold the other ends of the pipes for as long as it likes.
+    It may have ended before: its children can outlive it. Processes that left the group continue,
+    and may hold the other ends of the pipes indefinitely.
     """
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
@@ -61,7 +61,7 @@ async def end(process: Process) -> None:
     for number in range(3):
         pipe = transport.get_pipe_transport(number)
         if isinstance(pipe, asyncio.WriteTransport) and pipe.get_write_buffer_size():
-            pipe.abort()  # close() waits until somebody has read it all
+            pipe.abort()  # close() waits until everything has been read
         elif pipe is not None:
             pipe.close()
     with suppress(TimeoutError):
@@ -70,7 +70,8 @@ async def end(process: Process) -> None:
 
 
 async def _give_up(starting: "asyncio.Task[Process]") -> None:
-    """End what a start gives. Being cancelled again changes nothing, as this is on its way out."""
+    """End the process of a start. Being cancelled again changes nothing, as this is already
+    leaving."""
     while not starting.done():
         # Only the end of the loop cancels the start itself, once; see above why it may need twice.
         within_s = ENDED_WITHIN_S if starting.cancelling() else None

@@ -1,4 +1,4 @@
-"""Where a secret is, to what it is: resolved when it is used, held in memory only.
+"""Resolves references to secrets when they are used; values are held in memory only.
 
 A fleet file names secrets by reference (``secret:env:NAME``, ``secret:file:PATH``,
 ``secret:host:PATH``, ``secret:keyring:SERVICE/USER``). A path to a JSON file may name a place in
@@ -25,7 +25,7 @@ from fleet_tui.wire.words import words_of
 
 MAX_SECRET_BYTES = 8_192
 KEYRING_TIMEOUT_S = 30.0
-"""Long enough for somebody who sits there to unlock it."""
+"""Long enough for a person to unlock it."""
 
 _asking_keyring = threading.Lock()
 
@@ -48,7 +48,7 @@ class Secret:
 
 
 class SecretProblem(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a secret cannot be had; never a part of one."""
+    """Why a secret cannot be resolved; never contains a part of one."""
 
     kind: FailureKind
     detail: Untrusted = NOTHING_SAID
@@ -67,7 +67,7 @@ async def resolve_secret(
     scheme, _, rest = reference.partition(":")
     kind, _, place = rest.partition(":")
     if scheme != "secret" or not place:
-        # Not repeated: whoever writes the secret itself here must not read it on a screen.
+        # Not quoted: it may be the secret itself, which must not appear on a screen.
         return _missing("expected a reference such as secret:env:NAME")
     match kind:
         case "env":
@@ -81,7 +81,7 @@ async def resolve_secret(
             return await _from_host(place, connect)
         case "keyring":
             return await _from_keyring(place)
-        case _:  # whatever else somebody wrote into a fleet file
+        case _:  # any other text in a fleet file
             return _missing(f"secret:{kind}: is not a kind of reference that may be used here")
 
 
@@ -107,7 +107,7 @@ def _limit(steps: str) -> int:
 
 
 def _in_file(data: bytes, steps: str, where: str) -> Secret | SecretProblem:
-    """The secret in what a file holds: all of it, or the text at a place in it."""
+    """The secret in a file: all of its content, or the text at a place in it."""
     if not steps:
         return _checked(data, where)
     try:
@@ -147,8 +147,8 @@ async def _from_host(named: str, connect: Connect | None) -> Secret | SecretProb
 
 
 async def _from_keyring(place: str) -> Secret | SecretProblem:
-    """Ask on a thread of its own: a keyring that waits for somebody to unlock it waits for ever,
-    and would keep a shared thread, and the engine from ending."""
+    """Ask on a thread of its own: a keyring may wait for ever to be unlocked, and would block a
+    shared thread and keep the engine from ending."""
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[Secret | SecretProblem] = loop.create_future()
 
@@ -158,7 +158,7 @@ async def _from_keyring(place: str) -> Secret | SecretProblem:
 
     def ask() -> None:
         if not _asking_keyring.acquire(timeout=KEYRING_TIMEOUT_S):
-            return  # whoever asked first still waits, and this one has been told so
+            return  # an earlier request still waits, and this one was told so
         try:
             found = _ask_keyring(place)
         finally:
@@ -187,7 +187,7 @@ def _ask_keyring(place: str) -> Secret | SecretProblem:
         found = keyring.get_password(service, user)
     except (
         Exception
-    ) as error:  # back-ends raise errors of their own, all of which mean: not to be had
+    ) as error:  # back-ends raise errors of their own, all of which mean: not available
         return _missing(_keyring_trouble(error))
     if not isinstance(found, str):
         return _missing(
@@ -197,11 +197,11 @@ def _ask_keyring(place: str) -> Secret | SecretProblem:
 
 
 def _keyring_trouble(error: Exception) -> str:
-    """In words; its own might have a part of a secret in them."""
-    match type(error).__name__:  # the package may not be there to take the classes from
+    """In our own words; the keyring's might contain a part of a secret."""
+    match type(error).__name__:  # the package with the classes may be missing
         case "NoKeyringError":
             return "no keyring is set up for the user the engine runs as"
         case "KeyringLocked":
             return "the keyring is locked"
-        case name:  # its words might hold a secret; its name cannot
+        case name:  # its message might contain a secret; its name cannot
             return f"the keyring does not answer: {name}"

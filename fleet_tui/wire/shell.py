@@ -1,4 +1,4 @@
-"""Running one constant command somewhere, and what can come of it.
+"""Running one constant command somewhere, and its possible results.
 
 :class:`Completed` exists only when the far side reported an exit status. A lost connection, a
 timeout or an endless output is Unknown; a session that was never opened is a ChannelFailure, which
@@ -38,7 +38,7 @@ RunResult = Definite[Completed] | Unknown | ChannelFailure
 
 
 class ByteSource(Protocol):
-    """Bytes as they come; b"" at the end, ConnectionResetError when the way to them is lost."""
+    """Bytes as they arrive; b"" at the end, ConnectionResetError when the connection is lost."""
 
     async def read(self, max_bytes: int = 65_536, /) -> bytes:
         """The next bytes, at most ``max_bytes``."""
@@ -49,7 +49,7 @@ class Shell(Protocol):
     """A place where a constant command can be run with bytes on its standard input."""
 
     long_polls: asyncio.Semaphore
-    """Permits for commands that wait for something to happen; a host has few sessions."""
+    """Permits for commands that wait for an event; a host has few sessions."""
     log_streams: asyncio.Semaphore
     """Permits for commands that stream a log."""
 
@@ -61,14 +61,14 @@ class Shell(Protocol):
         timeout_ms: int,
         max_output_bytes: int = DEFAULT_MAX_OUTPUT_BYTES,
     ) -> RunResult:
-        """Run ``command`` through ``sh`` there; see :data:`RunResult` for what comes back."""
+        """Run ``command`` through ``sh`` there; see :data:`RunResult` for the result."""
         ...
 
     def stream(
         self, command: str, stdin: bytes
     ) -> AbstractAsyncContextManager[ByteSource | ChannelFailure]:
-        """Run ``command`` and read its output as it comes, for as long as the block lasts.
+        """Run ``command`` and read its output as it arrives, for as long as the block lasts.
 
-        Entering raises OSError where the way there is lost.
+        Entering raises OSError where the connection is lost.
         """
         ...

@@ -52,8 +52,8 @@ def test_many_lost_agents_are_one_sentence_with_what_they_share() -> None:
 def test_braked_pools_are_one_sentence() -> None:
     state = seeded_state()
     one, two = (crit(f"failover-frozen:{p}", p, "failover frozen: 7 of 9") for p in ("a", "b"))
-    assert told(state, one) == ["failover frozen in a - 7: alerts"]
-    assert told(state, one, two) == ["failover frozen in 2 pools: a, b - 7: alerts"]
+    assert told(state, one) == ["failover stopped in a - 7: alerts"]
+    assert told(state, one, two) == ["failover stopped in 2 pools: a, b - 7: alerts"]
 
 
 def test_one_lost_agent_is_told_with_what_became_of_its_work() -> None:
@@ -135,7 +135,7 @@ async def test_an_outage_leaves_header_banner_and_keys_readable() -> None:
         frozen = {a.id: a for a in (crit(f"failover-frozen:{p}", p) for p in state.fleet.pools)}
         feed.change_state(alerts={**feed.view().state.alerts, **frozen})
         await until(pilot, lambda: f"{len(names)} agents unreachable: region" in text_of(app))
-        await until(pilot, lambda: "failover frozen in 3 pools" in text_of(app))
+        await until(pilot, lambda: "failover stopped in 3 pools" in text_of(app))
         lines = text_of(app).splitlines()
         assert lines[0].rstrip().endswith("LIVE")
         assert lines[-2].strip() == "a banner"

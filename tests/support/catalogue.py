@@ -122,7 +122,7 @@ FAULTS = {
     "F19": row(
         "a blackout of three seconds",
         NETWORK,
-        why="one missed look may show: TCP sends again after up to 3.2 s, a look waits for 4 s",
+        why="one failed probe may show: TCP sends again after up to 3.2 s, a probe waits for 4 s",
     ),
     "F20": row(
         "a line that comes and goes",

@@ -28,13 +28,13 @@ PROMISES: tuple[Row, ...] = (
         ),
     ),
     Row(
-        "**Written down first, done afterwards.** No run is started, stopped or fenced before the "
+        "**Recorded first, done afterwards.** No run is started, stopped or fenced before the "
         "event that decides it is on the disk.",
         (WORLDS, "simulation/test_virtual_worlds.py::test_every_planted_bug_is_caught"),
     ),
     Row(
-        "**A run starts at most once.** Its host holds its name; a second start finds it, a late "
-        "one meets a tombstone.",
+        "**A run starts at most once.** Its host keeps its id: a second start finds it, a late "
+        "one is stopped by a tombstone.",
         (
             "simulation/test_port_contract.py::test_starts_at_the_same_moment_run_once",
             "simulation/test_port_contract.py::test_a_late_start_loses_against_the_tombstone",
@@ -42,9 +42,9 @@ PROMISES: tuple[Row, ...] = (
         ),
     ),
     Row(
-        "**After a restart nothing is sent again.** Open runs are asked for where they are; a "
-        "gateway that went on by itself is recognised. A restored backup that may have missed "
-        "something starts nothing before your thaw.",
+        "**After a restart nothing is sent again.** The engine asks their hosts about open runs; "
+        "a gateway that resumed a turn by itself is recognised. A restored backup that may lack "
+        "the newest events starts nothing before your thaw.",
         (
             "simulation/test_port_contract.py::test_another_engine_finds_the_run_again",
             "acceptance/test_openclaw_phases.py::"
@@ -56,8 +56,8 @@ PROMISES: tuple[Row, ...] = (
         ),
     ),
     Row(
-        "**Unknown is unknown.** A lost connection is neither success nor failure; only the host's "
-        "word, or yours with a reason, ends it.",
+        "**Unknown is unknown.** A lost connection is neither success nor failure; only a report "
+        "from the host, or your verdict with a reason, ends it.",
         (
             "core/test_attempts.py::test_a_lost_connection_is_neither_success_nor_failure",
             "simulation/test_port_contract.py::test_a_lost_connection_says_nothing_about_the_run",
@@ -88,16 +88,16 @@ PROMISES: tuple[Row, ...] = (
         (NETWORK, WORLDS),
     ),
     Row(
-        "**An agent that answers and cannot work gets no more work.** After three runs in a "
-        "row that it refused, or failed within 5 s for a reason of its own, it is *suspect*, "
-        "with its words in an alert. After 15 s at first, 5 min at last, a canary run tries it: "
-        "one short turn in a session of its own, which the model is paid for and no task is "
-        "risked for. It returns once that succeeds, or once you `uncordon` it. One failure after "
-        "that puts it out again; then, with `canary: false` in the fleet file, and where the "
+        "**An agent that answers and cannot work gets no more work.** After three runs in a row "
+        "that it refused, or failed within 5 s for a reason of its own, it is *suspect*, with the "
+        "agent's own reason in an alert. After 15 s at first, later up to 5 min, a canary run "
+        "tries it: one short turn in a session of its own, which costs model usage and puts no "
+        "task at risk. It returns once that succeeds, or once you `uncordon` it. One more failure "
+        "takes it out again; then, and also with `canary: false` in the fleet file or where the "
         "agent is a program, a task tries it: where runs failed, only an `idempotent` one; any "
-        "other waits for another agent, and says so. What did not start is tried elsewhere; "
-        "a task that several working agents refuse in the same way fails with that reason and "
-        "is held against none of them.",
+        "other waits for another agent and shows why. What did not start is tried elsewhere; a "
+        "task that several working agents refuse in the same way fails with that reason and "
+        "counts against none of them.",
         (
             "core/test_outcomes.py::"
             "test_an_agent_that_refuses_every_start_is_suspect_after_three_and_eats_nothing_more",
@@ -108,8 +108,8 @@ PROMISES: tuple[Row, ...] = (
         ),
     ),
     Row(
-        "**The console is disposable.** Close it, kill it, freeze its terminal: the engine goes "
-        "on, and the next console shows the same.",
+        "**The console is disposable.** Close it, kill it, freeze its terminal: the engine keeps "
+        "running, and the next console shows the same.",
         (
             "acceptance/test_one_engine.py::"
             "test_neither_sighup_nor_a_closing_console_changes_anything",
@@ -117,8 +117,9 @@ PROMISES: tuple[Row, ...] = (
     ),
     Row(
         "**Degraded, not wrong.** A full disk, another program's lock, a damaged journal or a bug "
-        "has a named mode on every screen (READ-ONLY, RECOVERY, HOLD): it watches, says why, and "
-        "takes nothing that it cannot keep. Only proven damage says RECOVERY.",
+        "has a named mode on every screen (READ-ONLY, RECOVERY, HOLD): the engine keeps "
+        "monitoring, shows the reason, and accepts nothing that it cannot store. Only proven "
+        "damage leads to RECOVERY.",
         (
             FULL,
             "acceptance/test_modes.py::"
@@ -129,7 +130,7 @@ PROMISES: tuple[Row, ...] = (
     ),
     Row(
         "**Short, not stuck.** With fewer file descriptors than agents, the ledger and the "
-        "commands get theirs first, and it says how many agents are left out.",
+        "commands get theirs first, and the engine reports how many agents are left out.",
         (
             "acceptance/test_descriptors.py::"
             "test_with_64_descriptors_and_100_hosts_the_engine_works_and_says_what_it_leaves_out",
@@ -137,7 +138,7 @@ PROMISES: tuple[Row, ...] = (
     ),
     Row(
         "**Never out of reach.** A socket, lock or head file that vanishes is recreated; an "
-        "engine whose state directory went away ends and says so.",
+        "engine whose state directory is removed ends with that reason.",
         (
             "acceptance/test_vanished.py::test_what_vanishes_under_load_is_made_again",
             "acceptance/test_vanished.py::"
@@ -145,10 +146,10 @@ PROMISES: tuple[Row, ...] = (
         ),
     ),
     Row(
-        "**Damage is found.** A missing file, an older copy, a changed byte: the range is named, "
-        "and nothing more is started. An engine reads the newest part of its journal before it "
-        "begins, and all of it from half a minute later on and daily. Only the last commit before "
-        "a crash can be taken for one that was never completed.",
+        "**Damage is found.** A missing file, an older copy, a changed byte: the range is "
+        "reported, and no more work is started. An engine verifies the newest part of its journal "
+        "at the start, and all of it half a minute later and then daily. Only damage to the last "
+        "commit before a crash can be mistaken for a commit that never completed.",
         (
             "journal/test_damage.py::test_every_flipped_bit_that_changes_a_row_is_found",
             HARM,
@@ -157,8 +158,8 @@ PROMISES: tuple[Row, ...] = (
         ),
     ),
     Row(
-        "**Nothing remote controls your terminal.** What a host says is shown as text: no escape "
-        "sequence, no markup, no link, and no answer of the terminal becomes a key.",
+        "**Nothing remote controls your terminal.** Output of hosts is shown as text: no escape "
+        "sequence, no markup, no link, and no reply of the terminal is read as a key.",
         (
             NO_SCREEN,
             KEYS,
@@ -179,13 +180,13 @@ PROMISES: tuple[Row, ...] = (
         ),
     ),
     Row(
-        "**We change nothing on an agent.** Of a gateway's methods we use those that run, watch "
-        "and stop our own sessions, and no other.",
+        "**We change nothing on an agent.** Of a gateway's methods we call only those that run, "
+        "watch and stop our own sessions.",
         ("hygiene/test_gateway_methods.py::test_only_our_own_sessions_are_touched",),
     ),
     Row(
-        "**Decisions can be checked.** Each is kept with every candidate, rule and score it was "
-        "made from; review shows what the live console showed.",
+        "**Decisions can be checked.** Each is recorded with every candidate, rule and score it "
+        "was based on; review shows what the live console showed.",
         (
             "properties/test_core.py::test_many_in_one_round_are_decided_as_one_after_the_other",
             "acceptance/test_openclaw_fleet.py::"
@@ -193,8 +194,8 @@ PROMISES: tuple[Row, ...] = (
         ),
     ),
     Row(
-        "**Upgrades are careful.** A ledger is lifted in one transaction after a proved backup; a "
-        "newer one is refused and stays as it is.",
+        "**Upgrades are careful.** A ledger is migrated in one transaction after a verified "
+        "backup; a newer one is refused and left unchanged.",
         (
             "journal/test_migrations.py::test_a_golden_journal_is_lifted_and_its_backup_kept",
             "journal/test_migrations.py::test_a_newer_ledger_is_refused_and_stays_as_it_is",
@@ -202,12 +203,12 @@ PROMISES: tuple[Row, ...] = (
     ),
     Row(
         "**Everything has a bound**, and overload costs log lines with a count, never tasks or "
-        "decisions; a full queue refuses and says which limit.",
+        "decisions; a full queue refuses new tasks and names the limit.",
         ("core/test_queueing.py::test_a_full_queue_refuses_and_says_which_limit",),
     ),
     Row(
-        "**Setting the clock changes no deadline.** They are counted on a clock that nobody sets; "
-        "the wall clock is for showing.",
+        "**Setting the clock changes no deadline.** They are measured on a monotonic clock; the "
+        "wall clock is only displayed.",
         ("engine/test_clock.py::test_a_wall_that_jumps_neither_ends_a_deadline_nor_makes_it_last",),
     ),
 )

@@ -33,7 +33,7 @@ def lines(view: View, problem: str, offset_minutes: int, thaw_key: str) -> Itera
         yield mode_line(view.engine, offset_minutes, "" if view.mode is Mode.REVIEW else thaw_key)
     if view.state.braked_pools:
         names = ", ".join(safe_line(pool) for pool in view.state.braked_pools)
-        yield (Cell(f" failover is frozen in {names}: too many were lost at once", Tone.WARN),)
+        yield (Cell(f" failover is stopped in {names}: too many were lost at once", Tone.WARN),)
 
 
 def mode_line(engine: ModeNow, offset_minutes: int, thaw_key: str) -> Line:

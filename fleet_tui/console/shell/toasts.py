@@ -152,12 +152,12 @@ def _told(rule: AlertRule | None, alerts: Sequence[Alert], state: FleetState, ro
         subject = safe_line(alerts[0].subject)
         if rule is AlertRule.FAILOVER_BRAKED:
             # Why is in the alert; a toast says what.
-            return f"failover frozen in {subject}"
+            return f"failover stopped in {subject}"
         return safe_line(f"{subject}: {text}", room)
     subjects = safe_line(listed(alert.subject for alert in alerts))
     match rule:
         case AlertRule.FAILOVER_BRAKED:
-            return f"failover frozen in {len(alerts)} pools: {subjects}"
+            return f"failover stopped in {len(alerts)} pools: {subjects}"
         case AlertRule.POOL_EMPTY:
             return f"{len(alerts)} pools have no agent in service: {subjects}"
         case (

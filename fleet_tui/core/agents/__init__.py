@@ -1,1 +1,1 @@
-"""Agents: what a probe finds, what probes and outcomes add up to, one word for each."""
+"""Agents: probe results, the health that probes and outcomes lead to, and the words for each."""

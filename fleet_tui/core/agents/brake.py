@@ -1,7 +1,7 @@
 """The mass-failure brake: when most of a pool vanishes at once, the fault is probably ours.
 
-While a pool's brake is on, unknown runs of its agents are not given up and nothing of theirs is
-started elsewhere on the strength of silence.
+While a pool's brake is on, unknown runs of its agents are not given up, and none of their tasks is
+started elsewhere because of silence.
 """
 
 from collections import Counter
@@ -19,8 +19,8 @@ WITHIN_MS = 60_000
 
 
 def _is_silent(agent: AgentState) -> bool:
-    """Whether it is not heard of now. One that answers, and whose work fails, is; one that left the
-    fleet file and came back has yet to answer."""
+    """Whether it does not answer now. One that answers, but whose work fails, is not silent; one
+    that left the fleet file and came back is silent until it answers."""
     match agent.health:
         case Health.UNREACHABLE | Health.DOWN | Health.JOINING:
             return True
@@ -41,14 +41,14 @@ def _is_silent(agent: AgentState) -> bool:
 
 def is_braked(state: FleetState, agent: AgentName) -> bool:
     """Whether nothing may be concluded from an agent's silence. One that has left the fleet file
-    may have been of any pool."""
+    may have belonged to any pool."""
     spec = state.fleet.agents.get(agent)
     return bool(state.braked_pools) if spec is None else spec.pool in state.braked_pools
 
 
 def reconcile_brake(state: FleetState, now_ms: int) -> list[Event]:
-    """Freeze pools that lost too many agents within a minute; thaw those of which enough agents
-    answer again."""
+    """Stop failover of pools that lost too many agents within a minute; resume it where enough
+    agents answer again."""
     answered: Counter[PoolName] = Counter()
     silent: Counter[PoolName] = Counter()
     lost_lately: Counter[PoolName] = Counter()
@@ -70,6 +70,6 @@ def reconcile_brake(state: FleetState, now_ms: int) -> list[Event]:
             events.append(FailoverBraked(pool=pool, reason=reason))
         elif braked and silent[pool] < LOST_SHARE * count:
             events.append(FailoverResumed(pool=pool))
-    # Where nobody answered ever, nobody is lost: the pool is new, or it is gone.
+    # Where no agent ever answered, none is lost: the pool is new, or it is gone.
     events.extend(FailoverResumed(pool=p) for p in state.braked_pools if p not in answered)
     return events

@@ -1,4 +1,4 @@
-"""What an agent failed that was given to it, and the breaker that keeps more work from it.
+"""The failed work of an agent, and the breaker that keeps further work from it.
 
 Opened and closed by :mod:`fleet_tui.core.agents.outcomes`; these are the values that the state
 holds.
@@ -15,16 +15,17 @@ MAX_HIT = 1_000
 """Tasks that an open breaker counts."""
 
 MAX_CANARIES = 16
-"""Canary runs of an agent that are remembered, for its gateway holds a session of each."""
+"""Canary runs of an agent that are remembered, because its gateway holds a session for each."""
 
 SETTLED_MS = 60_000
-"""A run on trial that goes on for so long does not fail at once."""
+"""A trial run that lasts this long does not count as failing at once."""
 
 SETTLED_CAP_MS = 600_000
-"""The longest that a run on trial has to go on, however late others failed."""
+"""The longest that a trial run has to last, however late others failed."""
 
 PROBATION_MS = 600_000
-"""So long after a canary run a failure says that such runs tell nothing about the agent's work."""
+"""A failure within this time after a canary run shows that such runs do not predict the agent's
+work."""
 
 
 class Strike(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +35,7 @@ class Strike(msgspec.Struct, frozen=True, kw_only=True):
     task: TaskId
     at_ms: int
     harmless: bool
-    """Whether nothing of the run was started."""
+    """Whether the run never started."""
     took_ms: int = 0
     """From its start to its failure."""
 
@@ -45,24 +46,24 @@ class CanaryRun(msgspec.Struct, frozen=True, kw_only=True):
     run: RunId
     since_ms: int
     ended_at_ms: int | None = None
-    """None while it is under way."""
+    """None while it is in progress."""
     cost_microusd: int = 0
     has_unknown_cost: bool = False
-    """Whether what it cost is not known, or not whole."""
+    """Whether its cost is unknown or incomplete."""
 
 
 class Probation(msgspec.Struct, frozen=True, kw_only=True):
-    """That nothing but a canary run speaks for an agent yet: one more failure of its work opens the
+    """Only a canary run has succeeded on the agent so far: one more failure of its work opens the
     breaker again."""
 
     since_ms: int
     harmless: bool
-    """As the breaker was that the canary run closed."""
+    """As of the breaker that the canary run closed."""
 
 
 class Breaker(msgspec.Struct, frozen=True, kw_only=True):
-    """Why an agent that answers gets no work: what it got last, it refused or failed. Now and
-    then it is tried, by a canary run or with one task."""
+    """Why an agent that answers gets no work: it refused or failed its last runs. Now and then it
+    is tried, by a canary run or with one task."""
 
     since_ms: int
     until_ms: int
@@ -70,17 +71,17 @@ class Breaker(msgspec.Struct, frozen=True, kw_only=True):
     opens: int = 1
     """How many times in a row it opened; each time the wait is longer."""
     harmless: bool
-    """Whether it only refused, so that a trial costs a task nothing but time."""
+    """Whether it only refused starts, so that a trial costs a task only time."""
     reason: str
-    """Our words."""
+    """In our own words."""
     detail: Untrusted = NOTHING_SAID
-    """The agent's words."""
+    """In the agent's words."""
     hit: tuple[TaskId, ...] = ()
     """Tasks that it refused or failed, the first MAX_HIT."""
     settled_ms: int = SETTLED_MS
-    """A run on trial that goes on for so long is no failure like those before."""
+    """A trial run that lasts this long is not failing like those before."""
     trial: RunId | None = None
-    """The task's run that is on trial now."""
+    """The run of a task that is the current trial."""
     relapsed: bool = False
-    """Whether it failed its work right after a canary run went well: these tell nothing about what
-    it fails, so it is tried with tasks."""
+    """Whether it failed its work right after a canary run succeeded: such runs do not show what
+    fails, so it is tried with tasks."""

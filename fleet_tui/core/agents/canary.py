@@ -1,14 +1,14 @@
-"""Canary runs: what tells whether an agent whose work failed works again, with no task at risk.
+"""Canary runs: tests whether an agent whose work failed works again, with no task at risk.
 
-An agent that answers every probe and fails its work is out of routing until something goes well on
-it. Where the fleet file lets it, that is a canary run: a short turn with a text of our own, in a
-session of its own, that the gateway forgets afterwards like that of any run. It costs what the
-model takes for one short turn. It is no task: it holds no slot, waits in no queue, is never tried
-again, and says nothing about anything but its agent.
+An agent that answers every probe and fails its work is out of routing until a run succeeds on it.
+Where the fleet file allows it, that is a canary run: a short turn with a text of our own, in a
+session of its own, which is deleted afterwards like that of any run. It costs the model usage of
+one short turn. It is not a task: it holds no slot, waits in no queue, is never retried, and is
+evidence about its agent only.
 
-It is begun, followed and found again after a restart like any run, to its end, whatever becomes of
-its agent meanwhile: it is paid for. Its id is made of its agent and its instant, so that any engine
-derives it.
+It is started, tracked to its end and found again after a restart like any run, whatever happens to
+its agent meanwhile, because it is paid for. Its id consists of its agent and its instant, so that
+any engine can derive it.
 """
 
 from typing import assert_never
@@ -47,37 +47,38 @@ PAYLOAD = Untrusted(
 )
 
 LIMIT_MS = 180_000
-"""A gateway asks a model that fails again and again, for one to three minutes."""
+"""A gateway retries a failing model for one to three minutes."""
 OVERDUE_MS = LIMIT_MS + 120_000
-"""One whose end is not heard of for so long, while somebody listens, is given up."""
+"""A run with no reported end for this long, while an engine listens, is given up."""
 ABANDONED_MS = 3_600_000
-"""So old it is given up in any case, however often those who listen begin anew."""
+"""At this age it is given up in any case, however often engines restart."""
 MAX_UNDER_WAY = 16
-"""In the whole fleet at a time: when a model is out, every agent that uses it fails."""
+"""In the whole fleet at once: when a model is out, every agent that uses it fails."""
 
 _PREFIX = "canary-"
-"""No task's id begins so: they are upper case."""
+"""No task id begins with it: those are upper case."""
 
 
 def canary_run_id(agent: AgentName, at_ms: int) -> RunId:
-    """The id of the agent's canary run that was decided then."""
+    """The id of the agent's canary run that was decided at that instant."""
     return run_id(TaskId(f"{_PREFIX}{agent}"), at_ms)
 
 
 def agent_of_canary(run: RunId) -> AgentName | None:
-    """Whose canary run it is; None for any other."""
+    """The agent of the canary run; None for any other run."""
     if not run.startswith(_PREFIX):
         return None
     return AgentName(split_run_id(run)[0].removeprefix(_PREFIX))
 
 
 def is_canary(task: TaskId) -> bool:
-    """Whether what stands in the place of a task, as in a log line, is a canary run."""
+    """Whether the id that stands in place of a task's, as in a log line, is that of a canary
+    run."""
     return task.startswith(_PREFIX)
 
 
 def canary_order(run: CanaryRun) -> RunOrder:
-    """What its agent needs to know of a canary run."""
+    """What its agent needs to start a canary run."""
     task, number = split_run_id(run.run)
     return RunOrder(
         run_id=run.run,
@@ -92,9 +93,9 @@ def canary_order(run: CanaryRun) -> RunOrder:
 
 
 def reconcile_canaries(state: FleetState, now_ms: int, listens_since_ms: int) -> list[Event]:
-    """Begin the canary runs that are due, those that waited longest first, and give up those whose
-    end is not heard of. Nothing follows from a time before ``listens_since_ms``, in which nobody
-    listened."""
+    """Begin the canary runs that are due, those that waited longest first, and give up those
+    without a reported end. Time before ``listens_since_ms``, when no engine listened, does not
+    count."""
     listens_since_ms = max(listens_since_ms, state.engine.started_at_ms)
     events: list[Event] = []
     under_way = 0
@@ -119,8 +120,8 @@ def reconcile_canaries(state: FleetState, now_ms: int, listens_since_ms: int) ->
 
 
 def _given_up(agent: AgentState, canary: CanaryRun, now_ms: int) -> list[Event]:
-    """Whatever kept its end from being heard of, it is no word on the agent's work; and what the
-    run cost is unknown."""
+    """Whatever kept its end from being reported is no evidence about the agent's work; the cost of
+    the run is unknown."""
     reason = f"no result was received for {words.duration(OVERDUE_MS)}"
     ended = replace(_not_well(agent, canary, reason), usage=Usage(unusable=True))
     return [ended, *_still_out(agent, canary, ended, Blame.NOBODY, now_ms)]
@@ -136,7 +137,7 @@ def _is_due(fleet: FleetSpec, agent: AgentState, now_ms: int) -> bool:
 def learn_of_canary(
     state: FleetState, agent_name: AgentName, run: RunId, report: RunReport, now_ms: int
 ) -> list[Event]:
-    """What a report about the agent's canary run means. One that is over already means nothing."""
+    """What a report about the agent's canary run means; nothing for one that is over already."""
     agent = state.agents.get(agent_name)
     canary = agent.canary if agent is not None else None
     if agent is None or canary is None or canary.run != run:
@@ -159,7 +160,7 @@ def learn_of_canary(
         case Finished():
             ended = _not_well(agent, canary, failed_words(fact.failure), fact.detail)
             ended = _paid(ended, fact.usage, state)
-            # It may have waited for its turn all the time, behind others' work.
+            # It may have waited for its turn all the time, behind other work.
             blame = Blame.NOBODY if fact.failure == FailedCode.TIMEOUT else Blame.AGENT
             return [ended, *_still_out(agent, canary, ended, blame, now_ms)]
         case NotStarted():
@@ -178,8 +179,8 @@ def learn_of_canary(
 
 
 def _tries(agent: AgentState, canary: CanaryRun) -> bool:
-    """Whether it is the breaker of now that the canary run tries: somebody may have trusted the
-    agent meanwhile, or described it anew."""
+    """Whether the canary run tries the current breaker: the agent may have been trusted or
+    redefined meanwhile."""
     return agent.breaker is not None and agent.breaker.since_ms <= canary.since_ms
 
 
@@ -202,7 +203,7 @@ def _still_out(
     *,
     has_run: bool = True,
 ) -> list[Event]:
-    """The agent stays out, if this is what tries it."""
+    """The agent stays out, if this run is its trial."""
     if agent.breaker is None or not _tries(agent, canary):
         return []
     tried = Tried(

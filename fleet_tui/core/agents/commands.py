@@ -5,23 +5,23 @@ from fleet_tui.core.ledger.base import CommandBase, Made
 
 
 class Cordon(CommandBase, frozen=True, kw_only=True, tag="cordon"):
-    """Keep agents out of routing; what they run goes on."""
+    """Keep agents out of routing; their runs continue."""
 
     agents: tuple[AgentName, ...]
     reason: str = ""
 
 
 class Uncordon(CommandBase, frozen=True, kw_only=True, tag="uncordon"):
-    """Let agents take work again: a cordon is taken off, and an agent without one whose work failed
-    is trusted again."""
+    """Let agents take work again: ends a cordon; an agent without one whose work failed is trusted
+    again."""
 
     agents: tuple[AgentName, ...]
     cordoned: Made | None = None
-    """Only cordons that were made so."""
+    """Only the cordons made then by that operator."""
 
 
 class ProbeNow(CommandBase, frozen=True, kw_only=True, tag="probe"):
-    """Look at agents at once instead of at their next turn."""
+    """Probe agents now instead of at their next interval."""
 
     agents: tuple[AgentName, ...]
 

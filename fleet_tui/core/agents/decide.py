@@ -16,7 +16,7 @@ from fleet_tui.core.ledger.state import FleetState
 
 
 def decide_agents(state: FleetState, by: str, command: AgentCommand, now_ms: int) -> Decision:
-    """The meaning of a command for agents. ProbeNow changes no state: it is the engine's."""
+    """The meaning of a command for agents. ProbeNow changes no state: the engine carries it out."""
     problem = _unknown(state, command.agents)
     if problem is not None:
         return problem
@@ -32,7 +32,7 @@ def decide_agents(state: FleetState, by: str, command: AgentCommand, now_ms: int
 
 
 def _cordon(state: FleetState, by: str, names: tuple[AgentName, ...], reason: str) -> Decided:
-    """What is cordoned already stays as it is: asking for it twice is no mistake."""
+    """Agents already cordoned are left unchanged: asking twice is no error."""
     fresh, left_out = [], []
     for name in dict.fromkeys(names):
         cordon = state.agents[name].cordon
@@ -48,7 +48,7 @@ def _cordon(state: FleetState, by: str, names: tuple[AgentName, ...], reason: st
 def _uncordon(
     state: FleetState, by: str, names: tuple[AgentName, ...], made: Made | None, now_ms: int
 ) -> Decided:
-    """An agent without a cordon may be kept out for what it failed: it is trusted again."""
+    """An agent without a cordon may be kept out by its breaker: it is trusted again."""
     taken_off, closed, left_out = [], [], []
     chosen = dict.fromkeys(names)
     for name in chosen:

@@ -1,4 +1,4 @@
-"""What the ledger says about agents."""
+"""The events of agents."""
 
 from fleet_tui.core.agents.breaker import SETTLED_MS
 from fleet_tui.core.agents.model import Health
@@ -22,7 +22,7 @@ class AboutPool(EventBase, frozen=True, kw_only=True):
 
 
 class HealthChanged(AboutAgent, frozen=True, kw_only=True, tag="agent.health"):
-    """An agent's probes add up to something new."""
+    """An agent's health changed."""
 
     health: Health
     was: Health
@@ -33,7 +33,7 @@ class HealthChanged(AboutAgent, frozen=True, kw_only=True, tag="agent.health"):
 
 
 class AgentIdentified(AboutAgent, frozen=True, kw_only=True, tag="agent.identified"):
-    """An agent told its version or process, for the first time or anew."""
+    """An agent reported a new version or process."""
 
     version: str | None
     boot_id: str | None
@@ -55,8 +55,8 @@ class AgentUncordoned(AboutAgent, frozen=True, kw_only=True, tag="agent.uncordon
 
 
 class AgentTripped(AboutAgent, frozen=True, kw_only=True, tag="agent.tripped"):
-    """An agent gets no work because what it got failed: for the first time, or a trial of it ended
-    without success."""
+    """An agent gets no more work because its work failed, or because a trial of it ended without
+    success."""
 
     reason: str
     detail: Untrusted = NOTHING_SAID
@@ -65,49 +65,50 @@ class AgentTripped(AboutAgent, frozen=True, kw_only=True, tag="agent.tripped"):
     opens: int = 1
     harmless: bool = False
     tasks: tuple[TaskId, ...] = ()
-    """Those that failed now."""
+    """The tasks that failed now."""
     settled_ms: int = SETTLED_MS
-    """How long a trial has to go on to count as one that does not fail."""
+    """How long a trial has to last to count as not failing."""
     relapsed: bool = False
-    """Whether a canary run had gone well before, so that no other is believed."""
+    """Whether a canary run succeeded before, so that no other counts."""
 
 
 class AgentTrusted(AboutAgent, frozen=True, kw_only=True, tag="agent.trusted"):
-    """An agent gets work again: a trial went well, the tasks were to blame, or somebody said so."""
+    """An agent gets work again: a trial succeeded, the tasks were to blame, or an operator decided
+    it."""
 
     reason: str
     by: str = ""
-    """The operator who said so; empty where the engine found out."""
+    """The operator who decided it; empty where the engine did."""
     by_canary: bool = False
-    """Whether nothing but a canary run speaks for it yet."""
+    """Whether only a canary run has succeeded on it so far."""
 
 
 class CanaryStarted(AboutAgent, frozen=True, kw_only=True, tag="agent.canary-started"):
-    """A canary run is to try an agent whose work failed."""
+    """A canary run is to be started on an agent whose work failed."""
 
     run: RunId
 
 
 class CanaryEnded(AboutAgent, frozen=True, kw_only=True, tag="agent.canary-ended"):
-    """How a canary run ended. What follows for its agent is an event of its own."""
+    """How a canary run ended. The consequence for its agent is an event of its own."""
 
     run: RunId
     ok: bool
     reason: str = ""
-    """Why it did not go well, in our words."""
+    """Why it did not succeed, in our own words."""
     detail: Untrusted = NOTHING_SAID
     usage: Usage = Usage()
     cost_microusd: int = 0
 
 
 class FailoverBraked(AboutPool, frozen=True, kw_only=True, tag="failover.frozen"):
-    """Too many agents of a pool were lost at once to believe it."""
+    """Too many agents of a pool were lost at once: its failover is stopped."""
 
     reason: str
 
 
 class FailoverResumed(AboutPool, frozen=True, kw_only=True, tag="failover.thawed"):
-    """Failover of the pool works again."""
+    """Failover of the pool resumed."""
 
 
 AgentEvent = (

@@ -1,5 +1,5 @@
-"""The part of folding that concerns agents: what one is after a fact about it, its runs or the
-fleet file, and which pools fail over."""
+"""Folding events of agents: an agent after a fact about it, its runs or the fleet file, and which
+pools fail over."""
 
 from typing import assert_never
 
@@ -63,7 +63,7 @@ def follow_fleet(draft: Draft, before: FleetSpec) -> None:
         known = draft.agents.get(name) or AgentState(name=name, since_ms=draft.at_ms)
         was = before.agents.get(name)
         if was is None or (was.kind, was.host) != (spec.kind, spec.host):
-            # What it failed under another description says nothing about this one.
+            # Failures under another definition do not count against this one.
             known = replace(known, strikes=(), breaker=None, probation=None)
         if known.health is Health.RETIRED:  # it is back, with what it still runs
             known = replace(
@@ -113,7 +113,7 @@ def next_agent(agent: AgentState, event: AgentEvent, at_ms: int) -> AgentState:
             breaker = agent.breaker
             is_another = agent.boot_id not in (None, boot_id)
             if breaker is not None and is_another and not _was_paid_for(agent, breaker):
-                # Another process: what its predecessor failed may be tried with it at once.
+                # A new process may be tried at once, whatever the previous one failed.
                 breaker = replace(breaker, until_ms=min(breaker.until_ms, at_ms))
             told = replace(agent, version=version, boot_id=boot_id, limits=limits)
             return replace(told, breaker=breaker)
@@ -141,7 +141,7 @@ def next_agent(agent: AgentState, event: AgentEvent, at_ms: int) -> AgentState:
 
 def _was_paid_for(agent: AgentState, breaker: Breaker) -> bool:
     """Whether a canary run has tried it already: a gateway that restarts after each of them must
-    not be paid for over and over."""
+    not cause costs again and again."""
     return any(canary.since_ms >= breaker.since_ms for canary in agent.canaries)
 
 
@@ -206,7 +206,7 @@ def without_run(agent: AgentState, ended: Attempt, at_ms: int) -> AgentState:
 
 
 def pay(draft: Draft, name: AgentName, usage: Usage, cost_microusd: int) -> None:
-    """Add what a run has cost to its agent and to the totals."""
+    """Add the cost of a run to its agent and to the totals."""
     tokens = usage.total_tokens
     if not tokens and not cost_microusd and not usage.unusable:
         return
@@ -221,7 +221,7 @@ def pay(draft: Draft, name: AgentName, usage: Usage, cost_microusd: int) -> None
 
 
 def with_cost(agent: AgentState, usage: Usage, cost_microusd: int) -> AgentState:
-    """The agent after what one of its runs has cost."""
+    """The agent with the cost of one of its runs added."""
     return replace(
         agent,
         cost_microusd=agent.cost_microusd + cost_microusd,
@@ -231,7 +231,7 @@ def with_cost(agent: AgentState, usage: Usage, cost_microusd: int) -> AgentState
 
 
 def excused(agent: AgentState, task: Task) -> AgentState:
-    """The agent without what it did to a task that is to blame itself."""
+    """The agent without its failures of a task that is itself to blame."""
     mine = sum(a.agent == agent.name and a.blame is Blame.AGENT for a in task.attempts)
     breaker = agent.breaker
     if breaker is not None:

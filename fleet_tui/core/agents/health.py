@@ -1,8 +1,8 @@
-"""what an agent's probes add up to: hysteresis, flap damping, and who is to blame.
+"""Derives an agent's health from its probes: hysteresis, flap damping, and who is to blame.
 
-One miss takes an agent out of routing (suspect); several in a row make it lost; it comes back after
-several successful probes. What an operator must fix (keys, tokens) counts at once: asking again
-would only lock us out. An agent that keeps changing its mind is quarantined for longer each time.
+One failed probe takes an agent out of routing (suspect); several in a row make it lost; it comes
+back after several successful probes. A failure that an operator must fix (keys, tokens) counts at
+once: asking again would only lock us out. An agent that flaps is quarantined for longer each time.
 """
 
 from typing import assert_never
@@ -25,49 +25,49 @@ FLAP_LIMIT = 3
 """More falls than this within FLAP_WINDOW_MS are flapping."""
 
 STUMBLE_LIMIT = 1
-"""An agent that stumbles (misses a probe, but does not fall) more often than this within
+"""An agent that stumbles (fails a probe, but does not fall) more often than this within
 FLAP_WINDOW_MS needs several successful probes to be believed again, like one that fell."""
 
 QUARANTINE = Backoff(base_ms=60_000, cap_ms=1_800_000)
 
 LAG_DEGRADED_MS = 500.0
-"""An event loop this late (p99) answers, but nobody would call it well."""
+"""With an event loop this late (p99) an agent answers, but is not healthy."""
 
 DISK_DEGRADED_BYTES = 256 * 1024 * 1024
 MEMORY_DEGRADED_PERCENT = 97.0
 CLOCK_DEGRADED_MS = 600_000.0
-"""No run minds a clock that is wrong, but whoever compares times does."""
+"""A wrong clock harms no run, but misleads anyone who compares times."""
 DEGRADED_AFTER = 2
 """Bad readings in a row before up becomes degraded, and good ones before it is up again."""
 
 RETELL_AFTER_MS = 600_000
-"""The words about a lost agent, or one that is not ready, are corrected no more often than this,
-but for the first time after its health changed."""
+"""The reason given for a lost agent, or one that is not ready, is corrected no more often than
+this, except for the first correction after its health changed."""
 
 
 class Watch(msgspec.Struct, frozen=True, kw_only=True):
-    """What the judge remembers of one agent between probes. Lost with the engine, on purpose: a new
-    engine looks for itself."""
+    """What the judge remembers of one agent between probes. Lost with the engine on purpose: a new
+    engine probes for itself."""
 
     misses: int = 0
     goods: int = 0
     strained: int = 0
-    """Answers in a row with strain."""
+    """Answers in a row under strain."""
     well: int = 0
     """Answers in a row without strain."""
     kind: FailureKind | None = None
     kind_misses: int = 0
-    """Misses of that kind in a row."""
+    """Failed probes of that kind in a row."""
     detail: Untrusted = NOTHING_SAID
     detail_misses: int = 0
-    """Misses in a row with those words."""
+    """Failed probes in a row with that detail."""
     note: str = ""
-    """Why it was not ready when it answered last."""
+    """Why it was not ready in its last answer."""
     note_probes: int = 0
     """Answers in a row with that note."""
     retold_ms: int | None = None
-    """When the words about a lost agent, or one that is not ready, were last corrected since its
-    health changed."""
+    """When the reason given for a lost agent, or one that is not ready, was last corrected since
+    its health changed."""
     falls_ms: tuple[int, ...] = ()
     """When it fell, within FLAP_WINDOW_MS."""
     stumbles_ms: tuple[int, ...] = ()
@@ -138,9 +138,9 @@ def _judge_not_ready(
     if agent.health.rests:
         return watch, []
     if agent.health is not resting or agent.failure is not None:
-        # It answers: the runs of an agent that is said to fail its probes would count as silent.
+        # It answers: if it counted as failing its probes, its runs would count as silent.
         return watch, [change]
-    # Who waits for it reads why it is not ready now, and not why it first was not.
+    # Show why it is not ready now, not why it was not at first.
     is_news = agent.reason != change.reason and probes >= probe.down_after
     if not is_news or not _may_retell(watch, now_ms):
         return watch, []
@@ -158,7 +158,8 @@ def _after_good(
             steady = len(watch.stumbles_ms) <= STUMBLE_LIMIT
             return Health.UP if steady or watch.goods >= probe.up_after else None
         case Health.UNREACHABLE | Health.DOWN:
-            # What only a person mends is mended when it works; it does not come and go.
+            # A fault that only an operator can fix does not come and go: an answer means that it is
+            # fixed.
             mended = agent.failure is not None and agent.failure.is_permanent
             return Health.UP if mended or watch.goods >= probe.up_after else None
         case Health.QUARANTINED:
@@ -178,7 +179,7 @@ def _judge_failure(
     watch: Watch, agent: AgentState, failure: ProbeFailure, probe: ProbeSpec, now_ms: int
 ) -> tuple[Watch, list[Event]]:
     if failure.kind is FailureKind.NO_DESCRIPTORS:
-        # Nobody looked, so nothing counts against it; it gets no tasks until somebody can.
+        # It was not probed, so nothing counts against it; it gets no tasks until it can be.
         if agent.health.takes_work:
             why = "not probed: the engine has no file descriptors left"
             return watch, [_change(agent, Health.SUSPECT, why, failure)]
@@ -205,7 +206,7 @@ def _judge_failure(
     if _is_told_once(failure.kind) or watch.misses >= probe.down_after:
         if not agent.health.is_lost:
             return _fall(watch, agent, found, failure, now_ms)
-        # One that fails now this way and now that way must not fill the ledger.
+        # An agent whose kind of failure alternates must not fill the ledger.
         sure = _is_told_once(failure.kind) or watch.kind_misses >= probe.down_after
         if agent.failure is failure.kind:
             if not _is_to_be_retold(watch, agent, probe, now_ms):
@@ -220,7 +221,7 @@ def _judge_failure(
 def _stumble(
     watch: Watch, agent: AgentState, failure: ProbeFailure, now_ms: int
 ) -> tuple[Watch, list[Event]]:
-    """What a failure says that proves nothing yet."""
+    """The consequence of a failure that proves nothing yet."""
     match agent.health:
         case Health.UP | Health.DEGRADED | Health.STARTING | Health.DRAINING:
             recent = (t for t in watch.stumbles_ms if now_ms - t <= FLAP_WINDOW_MS)
@@ -228,7 +229,7 @@ def _stumble(
             why = f"probe failed: {failure.kind.text}"
             return watch, [_change(agent, Health.SUSPECT, why, failure)]
         case Health.JOINING if agent.failure is not failure.kind:
-            # Who waits for it reads why it has not come.
+            # Show why it is not up yet.
             return watch, [_change(agent, Health.JOINING, _why_lost(failure, watch), failure)]
         case (
             Health.JOINING
@@ -244,8 +245,9 @@ def _stumble(
 
 
 def _is_to_be_retold(watch: Watch, agent: AgentState, probe: ProbeSpec, now_ms: int) -> bool:
-    """Whether a lost agent's failure is the one it was, but the words that came with it are not:
-    ``still connecting`` became ``connection refused``. Remote words, so only now and then."""
+    """Whether a lost agent's kind of failure is unchanged but its detail differs: ``still
+    connecting`` became ``connection refused``. The detail is remote text, so it is updated only now
+    and then."""
     if watch.detail == agent.detail or watch.detail_misses < probe.down_after:
         return False
     return _may_retell(watch, now_ms)
@@ -272,8 +274,8 @@ def _fall(
 
 
 def _health_of(kind: FailureKind) -> Health:
-    """What the failure means where it is believed: that the agent is down, that we only cannot see
-    it, or what it says of itself."""
+    """What the failure means once it is believed: that the agent is down, that it is only
+    unreachable from here, or what it reports of itself."""
     match kind:
         case FailureKind.GATEWAY_STARTING:
             return Health.STARTING
@@ -311,7 +313,7 @@ def _health_of(kind: FailureKind) -> Health:
 
 
 def _strain(reading: VitalsReading) -> str:
-    """Why an answering agent is not well; empty when it is."""
+    """Why an answering agent is not healthy; empty when it is."""
     if reading.loop_lag_ms_p99 is not None and reading.loop_lag_ms_p99 >= LAG_DEGRADED_MS:
         return f"event loop {reading.loop_lag_ms_p99:.0f} ms late (p99)"
     if reading.disk_free_bytes is not None and reading.disk_free_bytes < DISK_DEGRADED_BYTES:
@@ -352,7 +354,7 @@ def _why_back(agent: AgentState, watch: Watch) -> str:
 
 
 def _is_told_once(kind: FailureKind) -> bool:
-    """Whether one probe is enough: it tells what was tried, or what only an operator mends."""
+    """Whether one probe is enough: its result is certain, or only an operator can fix it."""
     return kind.is_permanent or kind.is_of_host
 
 
@@ -367,7 +369,7 @@ def _why_lost(failure: ProbeFailure, watch: Watch) -> str:
 
 
 def _last(count: int) -> str:
-    """Where others failed in another way, which of them the words are about."""
+    """Of several that failed in different ways, the one that the text is about."""
     return "the last" if count == 1 else f"the last {count}"
 
 

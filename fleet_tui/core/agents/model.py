@@ -1,4 +1,4 @@
-"""An agent in the ledger: what its probes add up to, and what it runs."""
+"""An agent in the ledger: its health, and its runs."""
 
 from collections.abc import Iterator
 from enum import StrEnum
@@ -20,20 +20,21 @@ from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 
 
 class Health(StrEnum):
-    """what an agent's probes add up to. Freshness is another question and never mixed in."""
+    """The health of an agent, derived from its probes. Freshness is kept separate."""
 
     JOINING = "joining"
     UP = "up"
     DEGRADED = "degraded"
     SUSPECT = "suspect"
-    """One miss, or an open breaker: no new work until it answers again, or a trial went well."""
+    """A failed probe, or an open breaker: no new work until it answers again, or a trial
+    succeeds."""
     STARTING = "starting"
     DRAINING = "draining"
-    """The agent itself says it takes no new work."""
+    """The agent itself reports that it takes no new work."""
     UNREACHABLE = "unreachable"
     """Its host cannot be reached from here. That is not proof that it is down."""
     DOWN = "down"
-    """Its host answers and says that the agent does not."""
+    """Its host answers and reports that the agent does not."""
     QUARANTINED = "quarantined"
     """Flapping: kept out of routing for a while."""
     RETIRED = "retired"
@@ -56,7 +57,7 @@ class Health(StrEnum):
 
     @property
     def rests(self) -> bool:
-        """Whether probes change nothing in it: it is kept out for a while, or for good."""
+        """Whether probes do not change it: the agent is kept out for a while, or for good."""
         return _STATES[self].rests
 
 
@@ -98,9 +99,9 @@ class AgentState(msgspec.Struct, frozen=True, kw_only=True):
     failure: FailureKind | None = None
     detail: Untrusted = NOTHING_SAID
     failing_since_ms: int | None = None
-    """Since when looks at it fail, whatever its health became meanwhile; None with ``failure``. One
-    that is lost or flaps fails until it is believed again: until it answered as often as it must,
-    and its quarantine is over."""
+    """Since when its probes fail, whatever its health became meanwhile; None with ``failure``. One
+    that is lost or flaps counts as failing until it is believed again: until it has answered often
+    enough, and its quarantine is over."""
     version: str | None = None
     boot_id: str | None = None
     limits: tuple[Limit, ...] = ()
@@ -108,58 +109,57 @@ class AgentState(msgspec.Struct, frozen=True, kw_only=True):
     cordon: CordonRecord | None = None
     quarantine_until_ms: int | None = None
     prices: Prices = Prices()
-    """Of a retired agent: what it cost when the fleet file last named it, for runs that end
-    later."""
+    """Of a retired agent: its prices when the fleet file last named it, for runs that end later."""
     runs: frozenset[RunId] = frozenset()
-    """Open attempts: what its slots hold."""
+    """Open attempts, which occupy its slots."""
     succeeded: int = 0
     failed: int = 0
     """Runs that ended badly or that it refused."""
     cost_microusd: int = 0
     has_unknown_cost: bool = False
-    """Whether a run of it reported what is no cost: it cost more than is known."""
+    """Whether one of its runs reported an unusable cost: the true cost is higher than recorded."""
     tokens: int = 0
     strikes: tuple[Strike, ...] = ()
-    """Since it last did a task well, the newest MAX_STRIKES."""
+    """Since its last successful task, the newest MAX_STRIKES."""
     was_up: bool = False
-    """Whether it ever answered well. One that never did cannot be lost."""
+    """Whether it was ever up. One that never was cannot be lost."""
     did_well_at_ms: int | None = None
-    """When it last did a task well; None for never, or where that was not kept."""
+    """When a task last succeeded on it; None for never, or where that was not recorded."""
     breaker: Breaker | None = None
-    """Open while what it gets fails."""
+    """Open while its work fails."""
     canaries: tuple[CanaryRun, ...] = ()
     """The newest MAX_CANARIES canary runs, oldest first."""
     probation: Probation | None = None
-    """After a canary run went well, until it did a task well; see :meth:`on_probation`."""
+    """After a canary run succeeded, until a task does; see :meth:`on_probation`."""
 
     @property
     def was_ever_up(self) -> bool:
-        """Whether it is known to have worked. What it says of itself is no sign of that: an agent
-        that is lost from the first says it with its first answer, and is up some probes later."""
+        """Whether it is known to have worked. Its own report is no proof of that: an agent lost
+        from the start reports it with its first answer, and is up some probes later."""
         return self.was_up or self.succeeded > 0
 
     @property
     def fails_since_ms(self) -> int | None:
-        """``failing_since_ms``, and what it is at least where an earlier version, which did not
-        keep it, wrote the state."""
+        """``failing_since_ms``, or a lower bound where an earlier version, which did not record it,
+        wrote the state."""
         if self.failure is None:
             return None
         return self.since_ms if self.failing_since_ms is None else self.failing_since_ms
 
     @property
     def silent_since_ms(self) -> int | None:
-        """Since when nothing is heard of its runs: it fails its probes and is out of service. None
-        while something is."""
+        """Since when its runs are silent: it fails its probes and is out of service. None
+        otherwise."""
         return None if self.in_service else self.fails_since_ms
 
     @property
     def canary(self) -> CanaryRun | None:
-        """The canary run that is under way."""
+        """The canary run in progress."""
         newest = self.canaries[-1] if self.canaries else None
         return newest if newest is not None and newest.ended_at_ms is None else None
 
     def canaries_since(self, since_ms: int) -> Iterator[CanaryRun]:
-        """Those that ended since then."""
+        """Those that ended since that instant."""
         return (c for c in self.canaries if c.ended_at_ms is not None and c.ended_at_ms >= since_ms)
 
     def on_probation(self, now_ms: int) -> Probation | None:
@@ -169,7 +169,7 @@ class AgentState(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def only_fails(self) -> bool:
-        """Whether it answers, and nothing but its open breaker keeps work from it."""
+        """Whether it answers, and only its open breaker keeps work from it."""
         is_asked = self.failure is None and self.cordon is None
         return self.breaker is not None and self.health is Health.SUSPECT and is_asked
 
@@ -186,8 +186,8 @@ class AgentState(msgspec.Struct, frozen=True, kw_only=True):
         return self.breaker is not None and spec.canary and not self.breaker.relapsed
 
     def suits_trials(self, *, may_run_again: bool) -> bool:
-        """Whether a task may ever be what it is tried with: where runs of it failed, only one that
-        may run again. Any other would fail for good."""
+        """Whether the task may serve as a trial: where runs of the agent failed, only one that may
+        run again. Any other would fail for good."""
         breaker = self.breaker
         return breaker is None or breaker.harmless or may_run_again
 

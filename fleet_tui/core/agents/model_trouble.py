@@ -1,4 +1,4 @@
-"""Runs whose agent asks a failing model again and again: they count as running and get nowhere."""
+"""Runs whose agent keeps retrying a failing model: they count as running but make no progress."""
 
 from fleet_tui.core.agents.vitals import ModelTrouble, ProbeResult, VitalsReading
 from fleet_tui.core.ledger.events import Event
@@ -12,7 +12,7 @@ MAX_REASON_CHARS = 50
 
 
 def troubles_in(state: FleetState, result: ProbeResult) -> list[Event]:
-    """What a probe tells of the models of an agent's runs that the ledger does not know yet."""
+    """What a probe reports about the models of an agent's runs that is new to the ledger."""
     agent = state.agents.get(result.agent)
     if agent is None or not isinstance(result, VitalsReading) or result.model_troubles is None:
         return []
@@ -29,14 +29,14 @@ def troubles_in(state: FleetState, result: ProbeResult) -> list[Event]:
 
 
 def trouble_of(attempt: Attempt | None) -> ModelTrouble | None:
-    """What is wrong with the model of an open run, as its agent told it last."""
+    """What is wrong with the model of an open run, as its agent last reported."""
     if attempt is None or not attempt.phase.is_at_work:
         return None
     return attempt.model_trouble
 
 
 def reason_of(trouble: ModelTrouble) -> str:
-    """Why it fails, as it may be shown: a recording of somebody else can hold anything."""
+    """Why it fails, safe to show: a foreign recording can hold anything."""
     return safe_line(trouble.reason, MAX_REASON_CHARS)
 
 

@@ -1,4 +1,4 @@
-"""What the ledger says about agents and their pools, in words."""
+"""Sentences for the events of agents and their pools."""
 
 from typing import assert_never
 
@@ -22,7 +22,7 @@ from fleet_tui.core.logs import Level
 
 
 def agent_sentence(event: AgentEvent) -> Sentence:
-    """A fact about an agent in words."""
+    """The sentence for an event of an agent."""
     match event:
         case HealthChanged():
             return _health(event)
@@ -53,7 +53,7 @@ def agent_sentence(event: AgentEvent) -> Sentence:
 
 
 def pool_sentence(event: PoolEvent) -> Sentence:
-    """A fact about a pool in words."""
+    """The sentence for an event of a pool."""
     match event:
         case FailoverBraked(pool=pool, reason=reason):
             return Sentence(level=Level.ERROR, text=f"failover of {pool} frozen: {reason}")
@@ -87,8 +87,8 @@ def _health(event: HealthChanged) -> Sentence:
 
 
 def _runs(version: str | None) -> str:
-    """What an agent that answered runs; a remote version string is harmless in our own words.
-    Agents that are commands have none."""
+    """The version that an agent runs; cut to printable characters, a remote version string is safe
+    in our own text. Command agents have none."""
     if not version:
         return "answers"
     return f"runs {''.join(ch for ch in version[:40] if ch.isprintable())}"

@@ -1,18 +1,17 @@
-"""What the outcomes of runs say about agents: the breaker.
+"""The breaker: what the outcomes of runs show about agents.
 
-Probes tell whether an agent answers; only its work tells whether it can work. An agent that refuses
-what it is asked, or fails it by its own fault, BREAK_AFTER times in a row gets no tasks for a
-while. Then it is tried: where the trial goes well, it is trusted again; otherwise the wait grows.
+Probes show whether an agent answers; only its runs show whether it can work. An agent that refuses
+runs, or fails them by its own fault, BREAK_AFTER times in a row gets no tasks for a while. Then it
+is tried: if the trial succeeds, it is trusted again; otherwise the wait grows.
 
-The trial is a canary run where the fleet file lets it be one
-(:mod:`fleet_tui.core.agents.canary`), unless the agent failed its work right after such a run. Else
-it is one task that is let through. Where runs failed, that is one that may run again: any other
-would fail for good. Where there is none, the agent stays out until an operator says that it is
-mended.
+The trial is a canary run where the fleet file allows it (:mod:`fleet_tui.core.agents.canary`),
+unless the agent failed its work right after such a run. Otherwise it is one task that is let
+through. Where runs failed, it must be a task that may run again: any other would fail for good.
+Where there is none, the agent stays out until an operator uncordons it.
 
-A task can be what is wrong. What several agents refused in the same way, while they do other work
-or stand for all there are, is the task's own doing: it fails with that reason, and no agent is
-blamed for it.
+The task itself can be at fault. A task that several agents refused in the same way, while they do
+other work or are all there are, is to blame: it fails with that reason, and no agent is blamed for
+it.
 """
 
 from collections.abc import Sequence
@@ -50,27 +49,27 @@ from fleet_tui.core.text import words
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 
 BREAK_AFTER = 3
-"""So many in a row."""
+"""Failures in a row that open the breaker."""
 
 STRIKE_WINDOW_MS = 600_000
-"""An older failure says nothing about now."""
+"""Older failures do not count."""
 
 INSTANT_MS = 5_000
-"""A run that ends in errors within this after its start was not worked on."""
+"""A run that ends in errors within this time after its start was not worked on."""
 
 BREAK = Backoff(base_ms=15_000, cap_ms=300_000)
 """Wait before the first trial, and the longest; each failed trial doubles it."""
 
 AGREEING = 3
-"""So many agents that do other work, and refuse one task in the same way, say that it is the
-task."""
+"""When this many agents that do other work refuse one task in the same way, the task is to
+blame."""
 
 ALONE_TRIES = 3
-"""The only agent for a task that does other work meanwhile says so by refusing this often."""
+"""The only agent for a task, if it does other work meanwhile, proves it by refusing this often."""
 
 
 def blame_for(fact: NotStarted | Finished, attempt: Attempt, now_ms: int) -> Blame:
-    """Whose doing it is that the attempt did not start, or failed."""
+    """Who is to blame that the attempt did not start, or failed."""
     match fact:
         case NotStarted():
             return blame_for_refusal(fact)
@@ -85,7 +84,7 @@ def blame_for(fact: NotStarted | Finished, attempt: Attempt, now_ms: int) -> Bla
 
 
 def blame_for_refusal(fact: NotStarted) -> Blame:
-    """Whose doing it is that a run did not start."""
+    """Who is to blame that a run did not start."""
     if not fact.retryable:
         return Blame.TASK
     passing = fact.fenced or fact.passing or fact.reason in _PASSING
@@ -93,8 +92,8 @@ def blame_for_refusal(fact: NotStarted) -> Blame:
 
 
 def _is_fault(failure: str, *, at_once: bool) -> bool:
-    """Whether a run failed by its agent's doing. What a program says with its exit status, and a
-    gateway in its own words, is about the task."""
+    """Whether a run failed by its agent's fault. An exit status of a program, or a gateway's own
+    failure code, is about the task."""
     match FailedCode(failure) if failure in FAILURE_KINDS else None:
         case FailedCode.COMMAND_MISSING | FailedCode.COMMAND_NOT_EXECUTABLE:
             return True
@@ -113,10 +112,11 @@ _FAULTS = frozenset(
     )
 )
 _PASSING = frozenset(code.value for code in (*NotStartedCode, *FailureKind, *LostReason)) - _FAULTS
-"""Why a run did not start without any doing of the agent: it was not reached, or probes tell."""
+"""Reasons for not starting that are not the agent's fault: it was not reached, or probes show
+it."""
 
 
-# Is it the task?
+# Whether the task is to blame
 
 
 def blamed_task(
@@ -128,8 +128,8 @@ def blamed_task(
     *,
     has_run: bool = False,
 ) -> TaskBlamed | None:
-    """That the task itself is why agents refuse or fail it, the attempt that ends now included;
-    None where the agents may be to blame. What has run, and failed, is the task's doing only where
+    """Blames the task itself if that is why agents refuse or fail it, the attempt that ends now
+    included; None where the agents may be to blame. Failed runs are the task's fault only where
     agents did other work meanwhile: a model that is down fails everything on all of them."""
     if blame is not Blame.AGENT:
         return None
@@ -149,7 +149,7 @@ def blamed_task(
 
 
 def _works(agent: AgentState, since_ms: int) -> bool:
-    """Whether it did a task well since then; 0 for ever."""
+    """Whether a task succeeded on it since that instant; 0 means ever."""
     if not since_ms:
         return agent.succeeded > 0
     return agent.did_well_at_ms is not None and agent.did_well_at_ms > since_ms
@@ -166,7 +166,7 @@ def _why_blamed(refusers: tuple[AgentName, ...], reason: str) -> str:
 
 
 def _in_words(code: str) -> str:
-    """Why a run did not start, or failed, by its agent's doing: an exit status is none."""
+    """Why a run did not start, or failed, by its agent's fault; an exit status is not."""
     return failed_words(code) if code in FAILURE_KINDS else not_started_words(code)
 
 
@@ -195,14 +195,14 @@ def _allowed(fleet: FleetSpec, task: Task) -> frozenset[AgentName]:
     return frozenset(spec.name for spec in Roster(fleet).eligible(wanted).agents)
 
 
-# What follows for the agents
+# Consequences for the agents
 
 
 def verdict_on_agents(
     state: FleetState, task: Task, attempt: Attempt, events: Sequence[Event], now_ms: int
 ) -> list[Event]:
-    """What the events that were just learned of an open attempt say about agents. ``state`` is the
-    one before them."""
+    """What newly learned events of an open attempt show about agents. ``state`` is the one before
+    them."""
     agent = state.agents.get(attempt.agent)
     if agent is None:
         return []
@@ -231,18 +231,18 @@ def verdict_on_agents(
 
 
 class _End(NamedTuple):
-    """How a run ended that was not done well."""
+    """How an unsuccessful run ended."""
 
     attempt: Attempt
     harmless: bool
     blame: Blame = Blame.NOBODY
     reason: str = ""
-    """Told, as ``detail`` is, where the agent is to blame."""
+    """Shown, like ``detail``, where the agent is to blame."""
     detail: Untrusted = NOTHING_SAID
 
 
 def _after_start(agent: AgentState, attempt: Attempt) -> list[Event]:
-    """An agent that only refused, and starts its trial, is well."""
+    """An agent that only refused starts is trusted once its trial starts."""
     only_refused = agent.breaker is not None and agent.breaker.harmless
     if not only_refused or not _is_on_trial(agent, attempt):
         return []
@@ -252,8 +252,8 @@ def _after_start(agent: AgentState, attempt: Attempt) -> list[Event]:
 def _after_blame(
     state: FleetState, blamed: TaskBlamed, attempt: Attempt, now_ms: int
 ) -> list[Event]:
-    """Agents that are out of routing because of that task alone come back. To others a trial with
-    it told nothing."""
+    """Agents that are out of routing because of that task alone come back. For others a trial with
+    it is no evidence."""
     events: list[Event] = []
     for agent in (state.agents.get(name) for name in blamed.agents):
         if agent is None or agent.breaker is None:
@@ -317,20 +317,21 @@ def _after_end(
 
 
 class Tried(NamedTuple):
-    """How an agent was tried, without success."""
+    """An unsuccessful trial of an agent."""
 
     run: RunId
     began_ms: int
     harmless: bool
-    """Whether nothing of the run was started."""
+    """Whether the run never started."""
     failed: str = ""
-    """Why it is the agent's doing, in our words; empty where it told nothing about the agent."""
+    """Why the agent is to blame, in our own words; empty where the trial is no evidence about
+    it."""
     detail: Untrusted = NOTHING_SAID
-    """The agent's words."""
+    """In the agent's words."""
     tasks: tuple[TaskId, ...] = ()
-    """Whose run it was; none of a canary run."""
+    """The task of the run; none for a canary run."""
     has_cost: bool = False
-    """Whether a model was asked at our own cost: the next wait is longer, whoever is to blame."""
+    """Whether model usage was paid for: the next wait is longer, whoever is to blame."""
 
 
 def still_distrusted(breaker: Breaker, agent: AgentState, tried: Tried, now_ms: int) -> list[Event]:
@@ -365,15 +366,15 @@ def _began_ms(attempt: Attempt) -> int:
 
 
 def _settled_ms(known_ms: int, took_ms: int) -> int:
-    """How long a trial has to go on where the failures took so long: a gateway that asks its model
-    again and again looks at work meanwhile."""
+    """How long a trial has to last, given how long the failures took: a gateway that keeps retrying
+    its model appears to work meanwhile."""
     return min(max(known_ms, 2 * took_ms), SETTLED_CAP_MS)
 
 
 def _counted(
     state: FleetState, agent: AgentState, strikes: list[Strike], now_ms: int
 ) -> list[Strike]:
-    """The strikes that speak against the agent. One that does work is not blamed for a task that
+    """The strikes that count against the agent. One that does work is not blamed for a task that
     others refuse too."""
     recent = [s for s in strikes if now_ms - s.at_ms <= STRIKE_WINDOW_MS]
     if not agent.succeeded:
@@ -390,7 +391,7 @@ def _refused_elsewhere(state: FleetState, agent: AgentState, strike: Strike) -> 
 
 def _must_stay(state: FleetState, agent: AgentState) -> bool:
     """Whether an agent that only refuses stays in routing: it does other work, and so many of its
-    pool are out that the tasks may be to blame. Somebody has to say so."""
+    pool are out that the tasks may be to blame. Agents must remain in routing to prove that."""
     spec = state.fleet.agents.get(agent.name)
     if spec is None or not agent.succeeded:
         return False
@@ -413,7 +414,7 @@ def _suspect(agent: AgentState, why: str, detail: Untrusted) -> list[Event]:
 
 
 def reconcile_trials(state: FleetState, now_ms: int) -> list[Event]:
-    """Trust agents whose run on trial has been going on for longer than failures took."""
+    """Trust agents whose trial run has lasted longer than the failures took."""
     events: list[Event] = []
     for agent in state.agents.values():
         breaker = agent.breaker
@@ -437,7 +438,7 @@ def _is_on_trial(agent: AgentState | None, attempt: Attempt) -> bool:
 
 
 def trust(agent: AgentState, reason: str, *, by: str = "", by_canary: bool = False) -> list[Event]:
-    """The agent's breaker closes, and it is up where nothing else keeps it from that."""
+    """The agent's breaker closes, and it is up unless something else prevents that."""
     events: list[Event] = [
         AgentTrusted(agent=agent.name, reason=reason, by=by, by_canary=by_canary)
     ]

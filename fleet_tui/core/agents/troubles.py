@@ -1,4 +1,4 @@
-"""Why agents take no work now, in words that name the cure where it is a person's."""
+"""Why agents take no work now, with the remedy where an operator has to act."""
 
 from typing import assert_never
 
@@ -14,12 +14,12 @@ from fleet_tui.core.text import words
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 
 MAX_NAMED = 5
-"""So many agents are named; the rest is counted."""
+"""This many agents are named; the rest are counted."""
 
 
 def trouble_of(agent: AgentState) -> str | None:
     """Why an agent is out of routing, such as ``down: its gateway rejects the token, needs an
-    operator``; None while it is in. Of our own words and checked names alone."""
+    operator``; None while it is in. Contains only our own text and checked names."""
     if agent.cordon is not None:
         return f"cordoned by {agent.cordon.by}"
     if agent.in_service:
@@ -34,19 +34,19 @@ def trouble_of(agent: AgentState) -> str | None:
 
 
 class Missing(msgspec.Struct, frozen=True):
-    """An agent that would fit, and takes no work."""
+    """An eligible agent that takes no work."""
 
     agent: AgentName
     trouble: str
     """As :func:`trouble_of` has it."""
     said: Untrusted
-    """What it, or what stands before it, said about that; may be nothing."""
+    """What it, or a hop in front of it, reported about that; may be empty."""
     cure: str
     """As :func:`cure_of` has it."""
 
 
 class WaitsFor(msgspec.Struct, frozen=True):
-    """The agents a task waits for that would fit, and what is wrong with each of them now."""
+    """The eligible agents that a task waits for, and what is wrong with each of them now."""
 
     told: tuple[Missing, ...] = ()
     more: bool = False
@@ -54,8 +54,8 @@ class WaitsFor(msgspec.Struct, frozen=True):
 
 
 def waits_for(state: FleetState, task: Task) -> WaitsFor:
-    """Read from the state of now: what was recorded when the task began to wait may have changed
-    since."""
+    """Read from the current state: the reason recorded when the task began to wait may be
+    outdated."""
     pending = task.pending
     if pending is None or pending.decision is None:
         return WaitsFor()
@@ -82,7 +82,7 @@ def _said_by(agent: AgentState) -> Untrusted:
 
 
 def cure_of(agent: AgentState) -> str:
-    """What somebody can do about an agent that takes no work."""
+    """What an operator can do about an agent that takes no work."""
     if agent.cordon is not None:
         return f"`fleet-tui uncordon {agent.name}` returns it to routing"
     if agent.failure is not None:
@@ -107,7 +107,7 @@ def next_trial(
     agent: AgentState, spec: AgentSpec | None, now_ms: int, offset_minutes: int = 0
 ) -> str | None:
     """When an agent whose work failed is tried again, and how; None where its breaker is closed, or
-    the fleet file names it no more. The clock leads UTC by so many minutes."""
+    the fleet file no longer names it. Times are shown that many minutes ahead of UTC."""
     breaker = agent.breaker
     if breaker is None or spec is None:
         return None

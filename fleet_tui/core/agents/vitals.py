@@ -1,4 +1,4 @@
-"""What a look at an agent can find: a reading or a failure, both with when and how long.
+"""The results of a probe: a reading or a failure, each with its instant and duration.
 
 Readings are telemetry. Only a *change* of health becomes an event of the ledger.
 """
@@ -21,7 +21,7 @@ class FailureKind(StrEnum):
     SSH_PROTOCOL = "ssh-protocol"
     FORWARD_DENIED = "forward-denied"
     SESSION_DENIED = "session-denied"
-    """sshd lets us in and opens no session: MaxSessions, or sessions that hang."""
+    """sshd accepts the login but opens no session: MaxSessions, or sessions that hang."""
     GATEWAY_DOWN = "gateway-down"
     GATEWAY_HUNG = "gateway-hung"
     GATEWAY_STARTING = "gateway-starting"
@@ -37,7 +37,7 @@ class FailureKind(StrEnum):
     COMMAND_MISSING = "command-missing"
     DISK_FULL = "disk-full"
     NO_DESCRIPTORS = "no-descriptors"
-    """Ours, not the agent's: the engine has no file descriptor left for a connection to it."""
+    """Ours, not the agent's: the engine has no file descriptor left to connect to it."""
     CANNOT_WORK = "cannot-work"
     """Its host lacks what every run needs: tools, hard links, a run_dir it may write to."""
     TIMEOUT = "timeout"
@@ -60,13 +60,13 @@ class FailureKind(StrEnum):
 
     @property
     def is_of_host(self) -> bool:
-        """True where the probe was answered: the host can hold no run as it is."""
+        """True where the probe was answered: the host cannot take a run as it is."""
         return _FAILURES[self].is_of_host
 
     @property
     def is_fault(self) -> bool:
-        """True where it keeps an agent that is reached from starting runs, which probes do not
-        tell."""
+        """True where it keeps an agent that is reached from starting runs: its own fault, which
+        probes do not show."""
         return _FAILURES[self].is_fault
 
 
@@ -193,7 +193,7 @@ class Limit(StrEnum):
 
     @property
     def text(self) -> str:
-        """What follows from it, as a sentence for operators."""
+        """Its consequence, as a sentence for operators."""
         match self:
             case Limit.NO_FENCE:
                 return "a start without an answer cannot be fenced: its task needs your verdict"
@@ -213,23 +213,23 @@ class Limit(StrEnum):
 
 
 class ModelTrouble(msgspec.Struct, frozen=True, kw_only=True):
-    """The model of a run fails, and the agent asks it again."""
+    """The model of a run fails, and the agent retries it."""
 
     reason: str
-    """A word of the agent in letters and blanks: ``rate limit``."""
+    """The agent's own term in letters and spaces: ``rate limit``."""
     attempt: int
-    """The try that comes next or is made now, from 2 on."""
+    """The number of the next or current try, from 2 on."""
     of: int | None = None
-    """After so many the agent gives up; None when it does not tell."""
+    """Tries after which the agent gives up; None when it does not report it."""
 
 
 class VitalsReading(msgspec.Struct, frozen=True, kw_only=True, tag="reading"):
-    """A probe that was answered. None means the agent does not tell."""
+    """A probe that was answered. None means that the agent does not report the value."""
 
     agent: AgentName
     observed_at_ms: int
     latency_ms: float
-    """Time from question to answer of the readiness probe."""
+    """Time from request to answer of the readiness probe."""
     ready: bool = True
     """False while it starts or drains."""
     draining: bool = False
@@ -237,16 +237,16 @@ class VitalsReading(msgspec.Struct, frozen=True, kw_only=True, tag="reading"):
     note: str = ""
     """Why it is not ready, for people."""
     said: Untrusted = NOTHING_SAID
-    """What was heard with that."""
+    """What the agent reported with that."""
     version: str | None = None
     boot_id: str | None = None
     """Changes at every start of the agent's process."""
     active: int | None = None
-    """Runs the agent itself says are running, ours or not."""
+    """Runs that the agent itself reports as running, ours or not."""
     queued: int | None = None
     """Runs waiting inside the agent."""
     capacity: int | None = None
-    """How many it says it can run at once."""
+    """How many runs it reports it can handle at once."""
     cpu_percent: float | None = None
     memory_percent: float | None = None
     rss_bytes: int | None = None
@@ -255,9 +255,9 @@ class VitalsReading(msgspec.Struct, frozen=True, kw_only=True, tag="reading"):
     loop_lag_ms_p99: float | None = None
     clock_skew_ms: float | None = None
     limits: tuple[Limit, ...] | None = None
-    """What the agent's release cannot do; None while that is not known."""
+    """What the agent's release cannot do; None while unknown."""
     model_troubles: dict[RunId, ModelTrouble] | None = None
-    """Runs whose model fails now; None when the agent does not tell of its own tries."""
+    """Runs whose model fails now; None when the agent does not report its own tries."""
 
 
 class ProbeFailure(msgspec.Struct, frozen=True, kw_only=True, tag="failure"):
@@ -268,14 +268,14 @@ class ProbeFailure(msgspec.Struct, frozen=True, kw_only=True, tag="failure"):
     kind: FailureKind
     detail: Untrusted = NOTHING_SAID
     cause: str = ""
-    """Of CANNOT_WORK: what is missing, in our own words."""
+    """For CANNOT_WORK: what is missing, in our own words."""
 
 
 ProbeResult = VitalsReading | ProbeFailure
 
 
 class FleetSample(msgspec.Struct, frozen=True, kw_only=True):
-    """The fleet's own pulse, taken every few seconds for charts."""
+    """A sample of the fleet's numbers, taken every few seconds for charts."""
 
     at_ms: int
     waiting: tuple[int, int, int, int] = (0, 0, 0, 0)

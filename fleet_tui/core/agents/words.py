@@ -1,4 +1,4 @@
-"""The one word for an agent and the one order of agents, the same on every surface."""
+"""The word for an agent's state and the sort order of agents, the same everywhere."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -10,12 +10,12 @@ from fleet_tui.core.ids import AgentName
 from fleet_tui.core.text.firewall import safe_line
 
 MAX_NAMED = 5
-"""So many agents of a release are named; the rest is counted."""
+"""This many agents of a release are named; the rest are counted."""
 MAX_VERSION_CHARS = 40
 
 
 class AgentWord(StrEnum):
-    """What is shown of an agent: its health, or that it is kept out of routing while it is well."""
+    """The state shown for an agent: its health, or that it is kept out of routing while healthy."""
 
     DOWN = "down"
     UNREACHABLE = "unreachable"
@@ -31,8 +31,8 @@ class AgentWord(StrEnum):
 
     @property
     def order(self) -> int:
-        """Where it stands in a list, worst first; the healthy and the gone last. Equals are sorted
-        by how new their state is."""
+        """Its place in a list, worst first; the healthy and the retired last. Equals are sorted by
+        how new their state is."""
         match self:
             case AgentWord.DOWN | AgentWord.UNREACHABLE:
                 return 0
@@ -55,7 +55,7 @@ class AgentWord(StrEnum):
 
     @property
     def is_problem(self) -> bool:
-        """Whether it wants an operator's eyes."""
+        """Whether it needs an operator's attention."""
         return self.order < AgentWord.CORDONED.order
 
 
@@ -67,7 +67,7 @@ def word_of(agent: AgentState) -> AgentWord:
 
 
 def health_word(health: Health) -> AgentWord:
-    """The word for an agent of that health that nobody keeps out of routing."""
+    """The word for an agent of that health that is not cordoned."""
     match health:
         case Health.DOWN:
             return AgentWord.DOWN
@@ -94,8 +94,8 @@ def health_word(health: Health) -> AgentWord:
 
 
 def worst_first(word: AgentWord, since_ms: int, name: str) -> tuple[int, int, str]:
-    """The key that sorts agents: the worst first, the newest trouble before older ones, the well by
-    name. ``since_ms`` is when its health last changed."""
+    """The key that sorts agents: the worst first, newer trouble before older, the healthy by name.
+    ``since_ms`` is when its health last changed."""
     return (word.order, -since_ms if word.is_problem else 0, name)
 
 
@@ -105,7 +105,7 @@ def listed(agents: Iterable[AgentState]) -> list[AgentState]:
 
 
 class LimitedRelease(NamedTuple):
-    """Agents that run one release, which cannot do all that a newer one can."""
+    """Agents that run one release with limits that newer ones do not have."""
 
     version: str
     """Safe to show."""
@@ -121,8 +121,8 @@ class LimitedRelease(NamedTuple):
 
 
 def limited_releases(agents: Iterable[AgentState]) -> list[LimitedRelease]:
-    """The releases that cannot do everything, and who runs them, in the agents' order; an operator
-    reads it before a task is sent. Nothing of agents that left the fleet file."""
+    """The releases with limits, and the agents that run them, in the agents' order, for operators
+    to read before a task is sent. Agents that left the fleet file are not included."""
     found: dict[tuple[str, tuple[Limit, ...]], list[AgentName]] = {}
     for agent in agents:
         if agent.limits and agent.health is not Health.RETIRED:

@@ -1,5 +1,5 @@
-"""Which conditions want an operator's eyes. Computed from the state each time: a condition that
-ended resolves its alert, and a restart forgets nothing."""
+"""Which conditions need an operator's attention. Computed from the state each time: a condition
+that ended resolves its alert, and a restart loses nothing."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -27,25 +27,24 @@ from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 
 DEAD_LETTER_WINDOW_MS = 600_000
 DEAD_LETTER_GROWTH = 5
-"""So many new dead letters within the window are more than bad luck."""
+"""This many new dead letters within the window raise an alert."""
 
 UNKNOWN_ALERT_AFTER_MS = 20_000
 HELD_ALERT_AFTER_MS = 5_000
 OLD_WAIT_ALERT_AFTER_MS = 120_000
-"""A task that only waits for a free slot this long is worth a look."""
+"""A task that has waited this long for a free slot raises an alert."""
 
 
 OUTAGE_FROM_TRY = 3
-"""A model that fails once is asked again in seconds; one that is asked a third time is out of
-order."""
+"""A model that fails once is retried in seconds; at the third try it counts as out of order."""
 
 OUTAGE_AGENTS = 2
-"""On so many agents at once it is the model's fault and no agent's."""
+"""On this many agents at once it is the model's fault, not an agent's."""
 
 OUTAGE_NAMED = 3
 
 STARTING_ALERT_AFTER_MS = 120_000
-"""An agent that starts for so long may never be ready."""
+"""An agent that has been starting for this long may never be ready."""
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,12 +55,13 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     detail: Untrusted = NOTHING_SAID
     is_corrected: bool = False
-    """Whether other words take the place of those that the alert was raised with. Only where they
-    change as rarely as what they are about."""
+    """Whether the text of the open alert is updated. Only where it changes as rarely as the
+    condition itself."""
 
 
 def reconcile_alerts(state: FleetState, now_ms: int) -> list[Event]:
-    """Raise what began, correct what turns out otherwise, resolve what ended."""
+    """Raise alerts for conditions that began, correct those whose text changed, resolve those that
+    ended."""
     wanted = conditions(state, now_ms)
     events: list[Event] = [
         AlertRaised(
@@ -110,8 +110,8 @@ def conditions(state: FleetState, now_ms: int) -> dict[AlertId, Condition]:
 
 
 def _of_braked(state: FleetState, pool: PoolName, reason: str) -> Condition:
-    """Why failover is braked, and what most of the lost agents say: a token that is missing
-    everywhere is about the token, not about failover."""
+    """Why failover is stopped, and the failure that most of the lost agents share: if a token is
+    missing everywhere, the token is the cause, not failover."""
     lost = [
         agent
         for spec in state.fleet.agents.values()
@@ -133,14 +133,15 @@ def _of_braked(state: FleetState, pool: PoolName, reason: str) -> Condition:
 
 
 def _is_told_by_its_pool(state: FleetState, agent: AgentState) -> bool:
-    """Whether the agent is one of those whose loss froze their pool: one alert for all of them."""
+    """Whether the agent is one of those whose loss stopped their pool's failover: one alert for all
+    of them."""
     spec = state.fleet.agents.get(agent.name)
     is_braked = spec is not None and spec.pool in state.braked_pools
     return is_braked and agent.health.has_vanished
 
 
 def reconcile_troubles(state: FleetState, now: Mapping[Trouble, str]) -> list[Event]:
-    """Tell what the engine is short of now, and what is over."""
+    """Events for the resources that the engine now lacks or has again."""
     known = state.engine.troubles
     events: list[Event] = [
         EngineTroubled(trouble=trouble, text=text)
@@ -191,7 +192,8 @@ def _of_dead_letters(state: FleetState, now_ms: int) -> dict[AlertId, Condition]
 
 
 def _of_models(state: FleetState) -> dict[AlertId, Condition]:
-    """A model that fails on several agents at once: their runs count as running and get nowhere."""
+    """A model that fails on several agents at once: their runs count as running but make no
+    progress."""
     reasons: Counter[str] = Counter()
     agents: set[AgentName] = set()
     for task in state.open_tasks.values():
@@ -218,9 +220,9 @@ def _of_models(state: FleetState) -> dict[AlertId, Condition]:
 
 
 def is_out_of_service(agent: AgentState, now_ms: int) -> bool:
-    """Whether somebody should know that an agent takes no work. One that is just starting, one that
-    missed a single look and one that was not looked at yet will be back by themselves; who is kept
-    out by an operator is not expected to."""
+    """Whether an agent that takes no work deserves an alert. One that is just starting, one that
+    failed a single probe and one that was not probed yet will be back by themselves; one kept out
+    by an operator is not expected back."""
     if agent.cordon is not None or agent.breaker is not None:
         return True
     match agent.health:
@@ -237,7 +239,7 @@ def is_out_of_service(agent: AgentState, now_ms: int) -> bool:
 
 
 def _of_breaker(name: AgentName, breaker: Breaker) -> Condition:
-    """What an agent's work says about it, in its own words."""
+    """The alert for an agent whose work fails, with the agent's own reason."""
     hit = words.plural(len(breaker.hit), "task")
     text = f"gets no tasks for now, {hit} hit: {breaker.reason}; uncordon it once fixed"
     return Condition(

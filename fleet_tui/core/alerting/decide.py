@@ -9,7 +9,8 @@ from fleet_tui.core.ledger.state import FleetState
 
 
 def decide_alerts(state: FleetState, by: str, command: Ack) -> Decision:
-    """The meaning of taking alerts in hand. What somebody has in hand already stays theirs."""
+    """The meaning of acknowledging alerts. An alert that is already acknowledged keeps its
+    operator."""
     if not command.alerts:
         return Refused(code=RefusalCode.NOTHING_NAMED, text="No alert was named.")
     fresh, left_out = [], []

@@ -1,4 +1,4 @@
-"""What the ledger says about alerts."""
+"""The events of alerts."""
 
 from fleet_tui.core.alerting.model import Severity
 from fleet_tui.core.ids import AlertId
@@ -13,7 +13,7 @@ class AboutAlert(EventBase, frozen=True, kw_only=True):
 
 
 class AlertRaised(AboutAlert, frozen=True, kw_only=True, tag="alert.raised"):
-    """A condition that wants an operator's eyes began, or its open alert says other words now."""
+    """A condition that needs attention began, or the text of its open alert changed."""
 
     severity: Severity
     subject: str
@@ -26,7 +26,7 @@ class AlertResolved(AboutAlert, frozen=True, kw_only=True, tag="alert.resolved")
 
 
 class AlertAcked(AboutAlert, frozen=True, kw_only=True, tag="alert.acked"):
-    """Somebody has it in hand."""
+    """An operator is handling it."""
 
     by: str
 

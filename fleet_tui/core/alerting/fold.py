@@ -1,4 +1,4 @@
-"""The part of folding that concerns alerts: which are open, and which closed last."""
+"""Folding events of alerts: which are open, and which closed last."""
 
 from typing import assert_never
 

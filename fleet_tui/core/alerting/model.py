@@ -12,11 +12,11 @@ from fleet_tui.core.logs import Level
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 
 MAX_CLOSED_ALERTS = 200
-"""Alerts that are over and that a state remembers; older ones are in the journal alone."""
+"""Closed alerts that a state remembers; older ones are only in the journal."""
 
 
 class Severity(StrEnum):
-    """How loud an alert is, the loudest first."""
+    """The severity of an alert, the most severe first."""
 
     CRIT = "crit"
     WARN = "warn"
@@ -24,12 +24,12 @@ class Severity(StrEnum):
 
     @property
     def order(self) -> int:
-        """Where it stands in a list."""
+        """Its place in a list."""
         return list(Severity).index(self)
 
     @property
     def level(self) -> Level:
-        """As the level of a line, for filters that compare and for the ledger's story."""
+        """As the level of a log line, for filters that compare and for the ledger's own lines."""
         match self:
             case Severity.CRIT:
                 return Level.ERROR
@@ -42,7 +42,7 @@ class Severity(StrEnum):
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
-    """A condition that wants an operator's eyes."""
+    """A condition that needs an operator's attention."""
 
     id: AlertId
     severity: Severity

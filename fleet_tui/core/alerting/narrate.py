@@ -1,4 +1,4 @@
-"""What the ledger says about alerts, in words."""
+"""Sentences for the events of alerts."""
 
 from typing import assert_never
 
@@ -8,7 +8,7 @@ from fleet_tui.core.logs import Level
 
 
 def alert_sentence(event: AlertEvent) -> Sentence:
-    """A fact about an alert in words."""
+    """The sentence for an event of an alert."""
     match event:
         case AlertRaised():
             return Sentence(level=event.severity.level, text=f"alert: {event.subject} {event.text}")

@@ -1,4 +1,4 @@
-"""The closed list of what raises an alert, and how an alert is named after it."""
+"""The closed list of alert rules, and the alert ids made from them."""
 
 from enum import StrEnum
 from typing import assert_never
@@ -32,7 +32,7 @@ class AlertRule(StrEnum):
 
     @property
     def of_agent(self) -> str | None:
-        """What it says of the agent that it is about: ``down``; None where it is about no agent."""
+        """The state of its agent: ``down``; None where the rule is not about an agent."""
         match self:
             case AlertRule.AGENT_UNREACHABLE:
                 return "unreachable"
@@ -66,7 +66,7 @@ class AlertRule(StrEnum):
 
 
 def rule_of_health(health: Health) -> AlertRule | None:
-    """The rule that an agent of this health may break; None where there is none."""
+    """The rule for an agent of this health; None where there is none."""
     match health:
         case Health.UNREACHABLE:
             return AlertRule.AGENT_UNREACHABLE
@@ -90,8 +90,8 @@ def alert_id(rule: AlertRule, subject: str) -> AlertId:
 
 
 def rule_of(alert: AlertId) -> AlertRule | None:
-    """The rule behind an alert; None for one of another release, or of a recording that was
-    tampered with."""
+    """The rule of an alert; None for one of another release, or of a recording that was tampered
+    with."""
     try:
         return AlertRule(alert.partition(":")[0])
     except ValueError:
@@ -99,7 +99,8 @@ def rule_of(alert: AlertId) -> AlertRule | None:
 
 
 def agent_of(alert: Alert) -> AgentName | None:
-    """The agent that an alert is about; None where its rule is about none, whatever the alert calls
-    its subject: an agent may be called ``queue``. Of a rule of another release it may be one."""
+    """The agent that an alert is about; None where its rule is not about an agent, whatever the
+    subject: an agent may be called ``queue``. For a rule of another release the subject may be an
+    agent."""
     rule = rule_of(alert.id)
     return None if rule is not None and rule.of_agent is None else AgentName(alert.subject)

@@ -1,2 +1,2 @@
-"""The engine as the ledger tells it: its life, its mode, the fleet file that it follows, and the
-protocol in which consoles speak to it."""
+"""The engine as the ledger records it: starts and stops, mode, the fleet file in force, and the
+protocol between consoles and engine."""

@@ -1,10 +1,10 @@
-"""What an operator can ask the engine itself."""
+"""Commands for the engine itself."""
 
 from fleet_tui.core.ledger.base import CommandBase, Made
 
 
 class Freeze(CommandBase, frozen=True, kw_only=True, tag="freeze"):
-    """Start nothing until a thaw; what runs goes on, what is submitted waits."""
+    """Stop starting new work until thawed; running work continues, submitted tasks wait."""
 
     reason: str = ""
 
@@ -13,11 +13,11 @@ class Thaw(CommandBase, frozen=True, kw_only=True, tag="thaw"):
     """Start work again after a freeze."""
 
     frozen: Made | None = None
-    """Only after a freeze that was made so."""
+    """Only if this freeze is still in force."""
 
 
 class StopEngine(CommandBase, frozen=True, kw_only=True, tag="stop-engine"):
-    """End the engine in good order; running work goes on at the agents."""
+    """Shut the engine down cleanly; work on the agents continues."""
 
     reason: str = ""
 

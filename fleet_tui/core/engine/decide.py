@@ -13,7 +13,8 @@ from fleet_tui.core.modes import EngineMode
 
 
 def decide_engine(state: FleetState, by: str, command: EngineCommand) -> Decision:
-    """The meaning of a command for the engine. StopEngine changes no state: it is the engine's."""
+    """The meaning of a command for the engine. StopEngine changes no state: the engine carries it
+    out."""
     match command:
         case Freeze(reason=reason):
             return _freeze(state, by, reason)

@@ -1,4 +1,4 @@
-"""What the ledger says about the engine, and about the fleet file that it follows."""
+"""The events of the engine, and of the fleet file that it follows."""
 
 from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.ids import Epoch, HostName
@@ -19,7 +19,7 @@ class EngineStarted(AboutEngine, frozen=True, kw_only=True, tag="engine.started"
 
 
 class EngineStopped(AboutEngine, frozen=True, kw_only=True, tag="engine.stopped"):
-    """The engine let go of the ledger in good order."""
+    """The engine released the ledger cleanly."""
 
     reason: str
 
@@ -35,7 +35,7 @@ class EngineModeChanged(AboutEngine, frozen=True, kw_only=True, tag="engine.mode
 
 
 class EngineUnitFailed(AboutEngine, frozen=True, kw_only=True, tag="engine.unit-failed"):
-    """A part of the engine met a bug and was started again; what it did last may be missing."""
+    """A unit of the engine failed with a bug and was restarted; its last work may be missing."""
 
     unit: str
     error: str
@@ -43,7 +43,7 @@ class EngineUnitFailed(AboutEngine, frozen=True, kw_only=True, tag="engine.unit-
 
 
 class EngineTroubled(AboutEngine, frozen=True, kw_only=True, tag="engine.troubled"):
-    """The engine is short of something and works on, or is not any more."""
+    """The engine lacks a resource and keeps working, or has it again."""
 
     trouble: Trouble
     text: str = ""
@@ -51,10 +51,11 @@ class EngineTroubled(AboutEngine, frozen=True, kw_only=True, tag="engine.trouble
 
 
 class FleetFileJudged(AboutEngine, frozen=True, kw_only=True, tag="fleet.file-judged"):
-    """A newer fleet file cannot be taken, and the last good one stays in force; or it can again."""
+    """A newer fleet file cannot be loaded, and the last good one stays in force; or it can be
+    loaded again."""
 
     problem: str = ""
-    """The first problem; empty when there is none any more."""
+    """The first problem; empty when there is none."""
 
 
 class FleetLoaded(AboutEngine, frozen=True, kw_only=True, tag="fleet.loaded"):
@@ -65,10 +66,10 @@ class FleetLoaded(AboutEngine, frozen=True, kw_only=True, tag="fleet.loaded"):
 
 
 class MachinesFound(AboutEngine, frozen=True, kw_only=True, tag="fleet.machines-found"):
-    """ssh_config leads hosts of the fleet to one machine, or to one no more."""
+    """ssh_config resolves hosts of the fleet to one machine, or no longer does."""
 
     same: dict[HostName, HostName]
-    """All of them, and each one's first: :attr:`FleetSpec.same` from now on."""
+    """All such hosts, each with the first of its machine: :attr:`FleetSpec.same` from now on."""
 
 
 EngineEvent = (

@@ -1,4 +1,4 @@
-"""The part of folding that concerns the engine and the fleet file that it follows."""
+"""Folding events of the engine and of the fleet file that it follows."""
 
 from typing import assert_never
 

@@ -1,4 +1,4 @@
-"""What the ledger says about the engine and its fleet file, in words."""
+"""Sentences for the events of the engine and its fleet file."""
 
 from typing import assert_never
 
@@ -19,11 +19,11 @@ from fleet_tui.core.modes import EngineMode
 from fleet_tui.core.text.untrusted import Untrusted
 
 MAX_SHOWN_MACHINES = 5
-"""Hosts that a line names; a fleet may have a thousand."""
+"""Hosts named in one line; a fleet may have a thousand."""
 
 
 def engine_sentence(event: EngineEvent) -> Sentence:
-    """A fact about the engine in words."""
+    """The sentence for an event of the engine."""
     match event:
         case EngineStarted(version=version, epoch=epoch):
             return Sentence(level=Level.INFO, text=f"engine {version} started, epoch {epoch}")

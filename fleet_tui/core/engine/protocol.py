@@ -1,4 +1,4 @@
-"""What engine and console say to each other over the engine's Unix socket.
+"""The protocol between engine and console over the engine's Unix socket.
 
 Frames are one JSON document per line, at most MAX_FRAME_BYTES. The console reads the ledger itself;
 the socket carries commands, their replies and the doorbell ("there is more to read").
@@ -18,7 +18,8 @@ Number = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 Label = Annotated[str, msgspec.Meta(max_length=200)]
 
 PROTOCOL = 3
-"""Raised when a frame changes meaning; the other side says so and stays away."""
+"""Incremented when a frame changes meaning; a mismatch is reported, and the connection is not
+used."""
 
 MAX_FRAME_BYTES = 8 * 1024 * 1024
 
@@ -29,7 +30,7 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello"):
     protocol: Number
     version: Label
     by: Label
-    """Who sits at the console, for the audit trail."""
+    """The operator at the console, for the audit trail."""
     read_only: bool = False
 
 
@@ -43,9 +44,9 @@ class Welcome(msgspec.Struct, frozen=True, kw_only=True, tag="welcome"):
     epoch: Epoch
     seq: Seq
     now_ms: int
-    """The engine's clock: a demo may run faster than the wall."""
+    """The engine's clock: a demo may run faster than real time."""
     mode: ModeNow = NORMAL
-    """An engine that cannot write its ledger can still say so here."""
+    """An engine that cannot write its ledger can still report it here."""
 
 
 class Unwelcome(msgspec.Struct, frozen=True, kw_only=True, tag="unwelcome"):
@@ -74,8 +75,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, tag="request"):
     id: Number
     command: Command
     shown: Impact | None = None
-    """What its author was shown of it; None for one that was sent without a plan. A command that
-    rests on other things its author saw says itself what they were."""
+    """The impact that its author was shown; None for one that was sent without a plan. A command
+    that depends on other things its author saw carries them itself."""
 
 
 class Response(msgspec.Struct, frozen=True, kw_only=True, tag="response"):
@@ -95,12 +96,12 @@ from_engine: msgspec.json.Decoder[FromEngine] = msgspec.json.Decoder(FromEngine)
 
 
 class BadFrame(ValueError):
-    """What came is no frame. The text says why, in our own words."""
+    """The input is not a frame. The text says why, in our own words."""
 
 
 def read_frame(decoder: msgspec.json.Decoder[Frame], line: bytes) -> Frame:
-    """What a line says. Raises BadFrame for everything that is not a whole frame: cut off, no JSON,
-    nested too deep, of another shape, beyond the bounds."""
+    """The frame on a line. Raises BadFrame for anything that is not a complete frame: truncated,
+    not JSON, nested too deep, of another shape, out of bounds."""
     if not line.endswith(b"\n"):
         raise BadFrame("a frame that breaks off")
     try:

@@ -1,6 +1,6 @@
-"""What a command means in a state: the events it becomes, or why it is refused.
+"""What a command means in a state: the resulting events, or why it is refused.
 
-What each means is decided beside the commands of its aggregate; here each is sent there.
+Each command is decided in the module of its aggregate; this one dispatches.
 """
 
 from typing import assert_never
@@ -24,8 +24,8 @@ from fleet_tui.core.text.redaction import without_patterns, without_secrets
 
 
 def public(command: Command) -> Command:
-    """A command whose words for other people, a reason or a note, have no secret in them. A payload
-    has to be kept to be run, and is shown without."""
+    """The command with secrets removed from text for other people: a reason or a note. A payload is
+    stored unchanged, because it is run, and redacted when shown."""
     if isinstance(command, AddNote):
         return replace(command, text=without_secrets(command.text))
     reason = getattr(command, "reason", "")

@@ -1,4 +1,4 @@
-"""What deciding about a command gives: the events it becomes, or a refusal.
+"""The result of deciding about a command: events, or a refusal.
 
 Every refusal has a stable code, a sentence and, where there is one, the way out.
 """
@@ -19,12 +19,12 @@ from fleet_tui.core.text.near import nearest
 
 
 class LeftOut(NamedTuple):
-    """Something that a command names and that it does nothing to."""
+    """Something that a command names but does not change."""
 
     subject: str
     """A task's id, an agent's name, an alert's id."""
     label: str
-    """What people call it."""
+    """The name that people use for it."""
     why: Refused
 
 
@@ -36,18 +36,18 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
     number: int | None = None
     duplicate: bool = False
     changed: int | None = None
-    """Of a command that names many things: for how many it does something."""
+    """For a command that names many things: how many of them it changes."""
     left_out: tuple[LeftOut, ...] = ()
     """The others that it names."""
     undo: tuple[Command, ...] = ()
-    """Takes back what was done; empty where nothing does."""
+    """The commands that undo it; empty where it cannot be undone."""
 
 
 Decision = Decided | Refused
 
 
 def unknown_name(what: Nameable, name: str, known: Iterable[str]) -> Refused:
-    """Nothing is called that; the nearest names are offered."""
+    """The refusal of an unknown name, with the nearest names."""
     names = list(known)
     close = nearest(name, names, count=3)
     if close:
@@ -78,8 +78,8 @@ def _code_of_unknown(what: Nameable) -> RefusalCode:
 
 
 def changed_since(what: str, made: Made, by: str, at_ms: int) -> Refused | None:
-    """Why something is left alone that somebody has made anew since; None where it is as it was
-    made. ``what`` begins a sentence: ``t-42 is held``."""
+    """Why something that was changed again since is left alone; None where it is unchanged.
+    ``what`` begins a sentence: ``t-42 is held``."""
     if (by, at_ms) == (made.by, made.at_ms):
         return None
     whose = f"by {by}" if by else "by the engine"

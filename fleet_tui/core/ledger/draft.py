@@ -13,7 +13,7 @@ from fleet_tui.core.tasks.store import TaskStore
 class Draft:
     """Not for sharing: it lives as long as its batch.
 
-    A state that it gave is good until the next event is applied; the last one is good for ever.
+    A state that it returned is valid until the next event is applied; the last one stays valid.
     """
 
     def __init__(self, base: FleetState) -> None:

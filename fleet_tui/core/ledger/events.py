@@ -1,7 +1,7 @@
-"""Everything that can be decided, as the ledger keeps it.
+"""All events, as the ledger keeps them.
 
-``kind`` strings are stable for ever and bodies only grow (new fields have defaults). A kind this
-version does not know is kept and counted (:class:`UnknownEvent`), never dropped.
+``kind`` strings never change and bodies only grow (new fields have defaults). A kind this version
+does not know is kept and counted (:class:`UnknownEvent`), never dropped.
 """
 
 import msgspec
@@ -17,7 +17,7 @@ from fleet_tui.core.tasks.events import AboutAttempt, AboutTask, AttemptEvent, T
 
 
 class SegmentOpened(EventBase, frozen=True, kw_only=True, tag="segment.opened"):
-    """The first event of a journal file: the state that all earlier files add up to."""
+    """The first event of a journal file: the state after all earlier files."""
 
     state: FleetState
 

@@ -1,8 +1,8 @@
-"""Applying facts: the next state from a state and what was recorded after it.
+"""Applying events: the next state from a state and the events recorded after it.
 
 Folding never decides anything: it asks no policy, no clock and no randomness, so the live engine,
-every console and an offline review of the same ledger cannot disagree. What an event does stands
-beside the events of its aggregate; here each is sent there.
+every console and an offline review of the same ledger cannot disagree. The effect of an event is
+defined in the module of its aggregate; this one dispatches.
 """
 
 from collections.abc import Iterable
@@ -33,10 +33,10 @@ def fold(state: FleetState, batch: Iterable[Recorded]) -> FleetState:
 
 
 class Folding(Draft):
-    """Events being applied one after the other."""
+    """Applies events one after the other."""
 
     def apply(self, recorded: Recorded) -> None:
-        """Take in the next event. Those that come most often are asked for first."""
+        """Apply the next event. The most frequent kinds are tested first."""
         event = recorded.event
         self.seq = recorded.seq
         self.at_ms = recorded.at_ms

@@ -1,7 +1,7 @@
-"""Events in words: the fleet's own lines in the merged log, and the story of a task.
+"""Sentences for events: the fleet's own lines in the merged log, and the story of a task.
 
-The sentence of an event stands beside the events of its aggregate; here each is asked for there.
-What a remote side said is appended as it came and stays :class:`Untrusted` with the whole line.
+The sentence of an event is defined in the module of its aggregate; this one dispatches. Remote text
+is appended as received and makes the whole line :class:`Untrusted`.
 """
 
 from typing import assert_never
@@ -24,8 +24,8 @@ from fleet_tui.core.text.untrusted import Untrusted
 
 
 def log_line(recorded: Recorded, state: FleetState) -> LogLine | None:
-    """The line the fleet writes into the merged log for an event; None for events that say nothing
-    an operator would read. ``state`` is the state after the event."""
+    """The fleet's line in the merged log for an event; None for events of no interest to an
+    operator. ``state`` is the state after the event."""
     sentence = narrate(recorded.event, state)
     if sentence is None:
         return None
@@ -40,7 +40,7 @@ def log_line(recorded: Recorded, state: FleetState) -> LogLine | None:
 
 
 def narrate(event: Event, state: FleetState) -> Sentence | None:
-    """An event in words."""
+    """The sentence for an event."""
     match event:
         case AboutAttempt():
             return attempt_sentence(event, state)

@@ -1,6 +1,6 @@
 """Why a command is refused: one closed vocabulary for the engine, its twins and simulated clients.
 
-The words are stable: programs that read ``--json`` act on them.
+The codes are stable: programs that read ``--json`` act on them.
 """
 
 from enum import Enum, StrEnum, auto
@@ -8,21 +8,23 @@ from typing import assert_never
 
 
 class Sense(Enum):
-    """What follows from a refusal for whoever asked."""
+    """What a refusal means for its requester."""
 
     NEVER = auto()
-    """The same command is refused again, or needs another decision first."""
+    """The same command would be refused again, or needs another decision first."""
     NOT_FOR_IT = auto()
-    """A task is left out because it is in no state for it: whoever describes tasks did not mean
+    """A task is left out because its state does not allow it: a selection of tasks did not mean
     it."""
     SO_ALREADY = auto()
-    """An agent, an alert or the fleet is as it was asked to be: asking twice is no mistake."""
+    """An agent, an alert or the fleet is already in the requested state: asking twice is no
+    error."""
     FULL = auto()
-    """The same command can be taken when some tasks have ended."""
+    """The same command can be accepted when some tasks have ended."""
     UNDECIDED = auto()
-    """The engine could not take any just then, or does not know whether it has taken this one."""
+    """The engine could not accept any command just then, or does not know whether it accepted this
+    one."""
     UNANSWERED = auto()
-    """No engine said it: the command may never have reached one."""
+    """Not from an engine: the command may never have reached one."""
 
 
 class RefusalCode(StrEnum):
@@ -87,7 +89,7 @@ class RefusalCode(StrEnum):
     NO_ENGINE = "no-engine"
     NO_REPLY = "no-reply"
     OTHER = "other"
-    """A word of an engine that is newer than this program."""
+    """A code of an engine that is newer than this program."""
 
     @classmethod
     def _missing_(cls, value: object) -> "RefusalCode":
@@ -167,28 +169,28 @@ class RefusalCode(StrEnum):
 
     @property
     def is_full(self) -> bool:
-        """Whether the same command can be taken when some tasks have ended."""
+        """Whether the same command can be accepted when some tasks have ended."""
         return self.sense is Sense.FULL
 
     @property
     def is_so_already(self) -> bool:
-        """Whether nothing is done because an agent, an alert or the fleet is as it was asked to be:
-        who asks for that twice makes no mistake."""
+        """Whether nothing is done because an agent, an alert or the fleet is already in the
+        requested state: asking twice is no error."""
         return self.sense is Sense.SO_ALREADY
 
     @property
     def is_not_for_it(self) -> bool:
-        """Whether a task is left out because it is in no state for what was asked: whoever
-        describes tasks did not mean it."""
+        """Whether a task is left out because its state does not allow the request: a selection of
+        tasks did not mean it."""
         return self.sense is Sense.NOT_FOR_IT
 
     @property
     def is_unanswered(self) -> bool:
-        """Whether no engine said it: the command may never have reached one."""
+        """Whether it is not from an engine: the command may never have reached one."""
         return self.sense is Sense.UNANSWERED
 
     @property
     def is_undecided(self) -> bool:
-        """Whether the same command may be taken later: the engine could not take any just then, or
-        does not know whether it has taken this one."""
+        """Whether the same command may be accepted later: the engine could not accept any just
+        then, or does not know whether it accepted this one."""
         return self.is_unanswered or self.sense is Sense.UNDECIDED

@@ -1,4 +1,4 @@
-"""What comes back of a command."""
+"""Replies to commands."""
 
 import msgspec
 
@@ -14,11 +14,11 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True, tag="accepted"):
     task: TaskId | None = None
     number: int | None = None
     duplicate: bool = False
-    """A submit whose key was known: nothing new was made."""
+    """A submit whose key was known: no new task was created."""
     changed: int | None = None
-    """Of a command that names many things: for how many it did something."""
+    """For a command that names many things: how many of them it changed."""
     undo: tuple[Command, ...] = ()
-    """Takes back what was done, as far as it still is so; empty where nothing does."""
+    """The commands that undo it where it is still in force; empty where it cannot be undone."""
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):

@@ -1,6 +1,6 @@
-"""An event in words: what the narration of each aggregate gives.
+"""The sentence for an event, as the narration of each aggregate returns it.
 
-Only our own words and checked names are built in; what a remote side said stands apart, as it came.
+It contains only our own text and checked names; remote text is kept apart, as received.
 """
 
 import msgspec

@@ -1,9 +1,9 @@
-"""The fleet as the ledger tells it: what folding every event so far adds up to.
+"""The fleet according to the ledger: the result of folding every event so far.
 
 Everything is immutable; :mod:`fleet_tui.core.ledger.fold` makes the next state. The state is
-bounded, each part beside what it is a part of: the bounds of tasks are those of
-:mod:`fleet_tui.core.tasks.store`. What is forgotten lives on in the journal alone, and
-:mod:`fleet_tui.core.tasks.retell` makes a task out of its events there.
+bounded; the bounds are defined with each part, those of tasks in :mod:`fleet_tui.core.tasks.store`.
+Whatever the state forgets is only in the journal, and :mod:`fleet_tui.core.tasks.retell` rebuilds a
+task from its events there.
 """
 
 from collections.abc import Iterator
@@ -55,7 +55,7 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FleetState(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole fleet at one position of the ledger."""
+    """The whole fleet at one position in the ledger."""
 
     seq: Seq = NOWHERE
     at_ms: int = 0
@@ -70,8 +70,9 @@ class FleetState(msgspec.Struct, frozen=True, kw_only=True):
     """Failed and expired tasks that nobody has requeued or dropped, oldest first; the newest
     MAX_DEAD_LETTERS."""
     unheard_tasks: dict[TaskId, Task] = {}
-    """Ended tasks that would be forgotten, but a run of theirs is unheard: the newest MAX_UNHEARD,
-    oldest first. What their agents tell one day is attached, costed, and fenced where unwanted."""
+    """Ended tasks that would be forgotten, except that a run of theirs was given up and its agent
+    has not reported since: the newest MAX_UNHEARD, oldest first. A late report is attached with its
+    cost, and an unwanted run is fenced."""
     open_by_priority: dict[Priority, int] = {}
     open_by_client: dict[ClientName, int] = {}
     """How many tasks are open, for the limits of the queue."""
@@ -85,14 +86,15 @@ class FleetState(msgspec.Struct, frozen=True, kw_only=True):
     alerts: dict[AlertId, Alert] = {}
     closed_alerts: tuple[Alert, ...] = ()
     braked_pools: dict[PoolName, str] = msgspec.field(default_factory=dict, name="frozen_pools")
-    """Pools whose failover the mass-failure brake stops, and why. Stored by its first name."""
+    """Pools whose failover the mass-failure brake stopped, and why. Stored under its original
+    name."""
     notes: tuple[Note, ...] = ()
     totals: Totals = Totals()
     unknown_events: int = 0
     """Events of kinds this version does not know; kept in the journal, not understood."""
 
     def task(self, task_id: TaskId) -> Task | None:
-        """A task, open or ended, as long as it is remembered."""
+        """A task, open or ended, if it is remembered."""
         return (
             self.open_tasks.get(task_id)
             or self.closed_tasks.get(task_id)
@@ -117,11 +119,11 @@ class FleetState(msgspec.Struct, frozen=True, kw_only=True):
         return len(self.closed_tasks) + len(self.dead_letters) + len(self.unheard_tasks)
 
     def waiting(self) -> Iterator[Task]:
-        """Tasks that want an agent, in no particular order."""
+        """Tasks that wait for an agent, in no particular order."""
         return (t for t in self.open_tasks.values() if t.phase is TaskPhase.WAITING)
 
     def find_task(self, text: str) -> Task | None:
-        """The task people mean by ``t-42``, ``42`` or its id; None when none is remembered."""
+        """The task meant by ``t-42``, ``42`` or its id; None when none is remembered."""
         exact = self.task(TaskId(text))
         if exact is not None:
             return exact
@@ -129,14 +131,15 @@ class FleetState(msgspec.Struct, frozen=True, kw_only=True):
         return next((t for t in self.tasks() if t.number == number), None)
 
     def may_have_had(self, text: str) -> bool:
-        """Whether the text can name a task that was forgotten: then the ledger is worth asking."""
+        """Whether the text can name a task that was forgotten, so that the ledger should be
+        searched."""
         number = task_number(text)
         if number is None:
             return len(text) == ULID_CHARS and text.isascii() and text.isalnum()
         return 1 <= number <= self.totals.submitted
 
     def recalling(self, task: Task) -> "FleetState":
-        """The state for looking at a task that it may have forgotten."""
+        """The state with a task that it may have forgotten."""
         if self.task(task.id) is not None:
             return self
         return msgspec.structs.replace(self, closed_tasks={**self.closed_tasks, task.id: task})

@@ -1,1 +1,1 @@
-"""Notes: moments that an operator marked, with words."""
+"""Notes: moments that an operator marked, with text."""

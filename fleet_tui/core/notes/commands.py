@@ -1,4 +1,4 @@
-"""What an operator can do with notes."""
+"""Commands for notes."""
 
 from fleet_tui.core.ledger.base import CommandBase
 from fleet_tui.core.text.untrusted import Untrusted

@@ -1,4 +1,4 @@
-"""What a command about notes means: the event it becomes, or why it is refused."""
+"""What a command about notes means: the resulting event, or why it is refused."""
 
 from fleet_tui.core.ledger.decided import Decided, Decision
 from fleet_tui.core.ledger.refusals import RefusalCode

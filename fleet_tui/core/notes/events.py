@@ -1,4 +1,4 @@
-"""What the ledger says about notes."""
+"""The events of notes."""
 
 from fleet_tui.core.ledger.base import EventBase
 from fleet_tui.core.text.untrusted import Untrusted

@@ -1,4 +1,4 @@
-"""The part of folding that concerns notes: the newest are remembered."""
+"""Folding events of notes: the newest are remembered."""
 
 from fleet_tui.core.ledger.draft import Draft
 from fleet_tui.core.notes.events import NoteAdded

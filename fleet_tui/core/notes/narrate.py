@@ -1,4 +1,4 @@
-"""What the ledger says about notes, in words."""
+"""Sentences for the events of notes."""
 
 from fleet_tui.core.ledger.sentence import Sentence
 from fleet_tui.core.logs import Level
@@ -6,5 +6,5 @@ from fleet_tui.core.notes.events import NoteAdded
 
 
 def note_sentence(event: NoteAdded) -> Sentence:
-    """A note in words."""
+    """The sentence for a note."""
     return Sentence(level=Level.INFO, text=f"note by {event.by}", detail=event.text)

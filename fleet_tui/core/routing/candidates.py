@@ -1,8 +1,8 @@
-"""Who could take tasks of one requirement right now, best first.
+"""The agents that could take tasks of one requirement now, best first.
 
-A round of routing places many tasks that ask for the same. A candidate set is worked out once a
-round and then only follows what the round gives away, so that each further decision costs as little
-among a thousand agents as among ten, its explanation included.
+A round of routing places many tasks with equal requirements. A candidate set is computed once a
+round and then only updated with the slots that the round assigns, so that each further decision,
+with its explanation, costs as little among a thousand agents as among ten.
 """
 
 from bisect import bisect_left, insort
@@ -32,7 +32,7 @@ Key = tuple[int, int, AgentName]
 
 
 MAX_EXAMPLE_CHARS = 120
-"""Of what is wrong with an agent, where a rejection names one."""
+"""Of the trouble of an agent that a rejection names."""
 
 
 class PoolRanking:
@@ -48,17 +48,17 @@ class PoolRanking:
         self._free: dict[AgentName, tuple[Key, FreeAgent, list[Term]]] = {}
         self._shown: dict[AgentName, Candidate] = {}
         self._trials: dict[AgentName, FreeAgent] = {}
-        """Those whose breaker is open, and that one task is let through to."""
+        """Those whose breaker is open, and that may get one task as a trial."""
 
     def __len__(self) -> int:
         return len(self._keys) + len(self._trials)
 
     def put_on_trial(self, free: FreeAgent) -> None:
-        """Take in an agent that one task is let through to."""
+        """Add an agent that may get one task as a trial."""
         self._trials[free.spec.name] = free
 
     def put(self, free: FreeAgent) -> None:
-        """Take an agent in, or take in what changed about it."""
+        """Add an agent, or update it."""
         name = free.spec.name
         self.drop(name)
         found = terms(self.pool.strategy, free, self._needs)
@@ -67,7 +67,7 @@ class PoolRanking:
         insort(self._keys, key)
 
     def drop(self, name: AgentName) -> None:
-        """It has no free slot any more."""
+        """It has no free slot left."""
         self._trials.pop(name, None)
         known = self._free.pop(name, None)
         if known is not None:
@@ -132,7 +132,7 @@ class PoolRanking:
         tried: frozenset[AgentName],
         turn: Callable[[AgentName], Term | None],
     ) -> tuple[Candidate, ...]:
-        """The long way, for the few tasks that were tried before."""
+        """The slow path, for the few tasks that were tried before."""
         found = []
         for name, (_, free, base) in self._free.items():
             own = list(base)
@@ -159,7 +159,7 @@ class CandidateSet:
         given: dict[AgentName, int],
         now_ms: int,
     ) -> None:
-        """``given`` is what the round has given away so far; :meth:`follow` tells of more."""
+        """``given`` are the slots that the round has assigned so far; :meth:`follow` adds more."""
         eligible = roster.eligible(wanted)
         self.seen = 0
         """How many of the round's placements this set has followed."""
@@ -178,7 +178,8 @@ class CandidateSet:
         cordoned: list[tuple[AgentName, str]] = []
         self._full: dict[AgentName, str] = {}
         self._full_places: list[int] = []
-        """Theirs in the fleet file: in which order a round filled them says nothing."""
+        """Their places in the fleet file: the order in which a round filled them does not
+        matter."""
         self._explained: tuple[Rejection, ...] | None = None
         for spec in eligible.agents:
             agent = agents.get(spec.name)
@@ -208,7 +209,7 @@ class CandidateSet:
                 self._fixed.append(_rejection(rule, asked, names, example, self._left))
 
     def follow(self, name: AgentName, given: int) -> None:
-        """An agent has given away so many slots in this round."""
+        """This many slots of an agent were assigned in this round."""
         self._given[name] = given
         for each in self._roster.sharing.get(name, (name,)):
             agent = self._agents.get(each)
@@ -287,7 +288,7 @@ class CandidateSet:
             ranking.put(FreeAgent(spec, agent, in_use, self._probes.get(name)))
 
     def _leave_out(self, name: AgentName, why: str) -> None:
-        """It has no free slot any more in this round."""
+        """It has no free slot left in this round."""
         self._rankings[self._specs[name].pool].drop(name)
         if name not in self._full:
             insort(self._full_places, self._places[name])
@@ -295,8 +296,8 @@ class CandidateSet:
         self._explained = None
 
     def _lane(self, name: AgentName) -> str | None:
-        """That the lane which an agent shares with others of its gateway is full; None when it is
-        not, or when it has one to itself."""
+        """The objection that the lane which an agent shares with others of its gateway is full;
+        None when it is not, or when the agent has a lane to itself."""
         names = self._roster.sharing.get(name)
         if names is None:
             return None

@@ -1,7 +1,7 @@
-"""Why a task went where it went, as data.
+"""Why a task was placed where it was, as data.
 
-A decision is recorded with everything it was made from, so that it can be explained for ever and
-recomputed by anyone: the filters with what they removed, the scores term by term, the runner-up.
+A decision is recorded with everything it was based on, so that it can always be explained and
+recomputed: the filters with what they removed, the scores term by term, the runner-up.
 """
 
 from enum import StrEnum
@@ -13,14 +13,15 @@ from fleet_tui.core.fleet import Strategy
 from fleet_tui.core.ids import AgentName, PoolName
 
 MAX_NAMED_PER_RULE = 16
-"""A rule names at most this many agents it removed; its count is always whole."""
+"""A rule names at most this many agents it removed; its count is always complete."""
 
 MAX_SCORED = 8
 """The best-scored candidates kept with a decision."""
 
 
 class Rule(StrEnum):
-    """The filters, in the order they are asked. The first that says no is the one recorded."""
+    """The filters, in the order in which they apply. The first that removes an agent is
+    recorded."""
 
     PIN = "pin"
     POOL = "pool"
@@ -31,13 +32,13 @@ class Rule(StrEnum):
     """Another pool is the task's home, and this one takes no overflow."""
     STATE = "state"
     TRIAL = "trial"
-    """Its runs failed, and this task, which must not run twice, is not what it is tried with."""
+    """Its runs failed, and this task, which must not run twice, cannot serve as a trial."""
     CORDON = "cordon"
     SLOTS = "slots"
 
     @property
     def is_of_file(self) -> bool:
-        """Whether the fleet file alone answers it, for one agent at a time."""
+        """Whether it depends on the fleet file alone, for one agent at a time."""
         match self:
             case Rule.PIN | Rule.POOL | Rule.CAPABILITY | Rule.RESIDENCY | Rule.ISOLATION:
                 return True
@@ -48,7 +49,7 @@ class Rule(StrEnum):
 
     @property
     def pending(self) -> "PendingCode":
-        """Why a task waits of which it removed the last candidate."""
+        """Why a task waits when this rule removed its last candidate."""
         match self:
             case Rule.PIN:
                 return PendingCode.PIN
@@ -73,7 +74,7 @@ class Rule(StrEnum):
 
 
 class Rejection(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """What one rule removed."""
+    """The agents that one rule removed."""
 
     rule: Rule
     wanted: str
@@ -83,7 +84,7 @@ class Rejection(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Candidates that remained after this rule."""
     agents: tuple[AgentName, ...] = ()
     example: str = ""
-    """One removed agent in words: ``agent-01 has no gpu``."""
+    """One removed agent, as a phrase: ``agent-01 has no gpu``."""
 
 
 class ScoreTerm(msgspec.Struct, frozen=True, gc=False):
@@ -111,11 +112,11 @@ class RoutingDecision(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     rejections: tuple[Rejection, ...] = ()
     fitting: int = 0
     candidates: tuple[Candidate, ...] = ()
-    """The best MAX_SCORED of those that fit, best first; the first is the chosen one."""
+    """The best MAX_SCORED of the eligible ones, best first; the first is the chosen one."""
     pool: PoolName | None = None
     """Where it was placed, or waits to be."""
     note: str = ""
-    """What else mattered in words: ``turn 3 of 10``, ``retry 2/3 after agent-14 died``."""
+    """Further reasons in words: ``turn 3 of 10``, ``retry 2/3 after agent-14 died``."""
 
     @property
     def chosen(self) -> AgentName | None:
@@ -140,9 +141,9 @@ class PendingCode(StrEnum):
     RETRY_BUDGET = "retry-budget"
     """The fleet has started as many retries as it may for now."""
     STATE = "state"
-    """Agents that would fit exist, but none of them is in service."""
+    """Eligible agents exist, but none of them is in service."""
     TRIAL = "trial"
-    """Agents that would fit fail what they run, and are tried with other work."""
+    """Eligible agents fail their runs, and are tried with other work."""
     CORDON = "cordon"
     PIN = "pin"
     POOL = "pool"

@@ -1,4 +1,4 @@
-"""A decision at its place in the ledger."""
+"""A routing decision with its position in the ledger."""
 
 import msgspec
 
@@ -12,7 +12,7 @@ from fleet_tui.core.ids import (
 from fleet_tui.core.routing.decision import Pending, RoutingDecision
 
 MAX_DECISIONS = 500
-"""Decisions that a state remembers; older ones are in the journal alone."""
+"""Decisions that a state remembers; older ones are only in the journal."""
 
 
 class DecisionRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):

@@ -1,7 +1,7 @@
-"""What a task asks of an agent, and which agents could ever satisfy it.
+"""The requirements of tasks, and which agents could ever satisfy them.
 
-These filters depend on the fleet file alone, so their result is worked out once per requirement and
-kept: a queue of ten thousand tasks usually has a handful of different requirements.
+These filters depend on the fleet file alone, so their result is computed once per requirement and
+cached: a queue of ten thousand tasks usually has a handful of different requirements.
 """
 
 import msgspec
@@ -12,7 +12,7 @@ from fleet_tui.core.routing.decision import MAX_NAMED_PER_RULE, Rejection, Rule
 from fleet_tui.core.tasks.model import TaskSpec
 
 MAX_REMEMBERED = 1_024
-"""Requirements whose answer is kept; with more different ones the memory starts over."""
+"""Requirements whose answer is cached; beyond that the cache is cleared."""
 
 
 GOING_ON = "checkpoint support"
@@ -30,12 +30,13 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True):
     client: ClientName | None
     project: str | None
     regions: frozenset[Region] | None
-    """Where the work may be; None is anywhere. Already the overlap of the task's wish and every
-    residency rule that matches it."""
+    """Where the work may run; None is anywhere. Already the intersection of the task's regions and
+    every residency rule that matches it."""
     goes_on: bool = False
-    """It has a checkpoint to go on from."""
+    """It has a checkpoint to resume from."""
     may_run_again: bool = False
-    """It may run again whatever became of it, so that agents whose runs fail are tried with it."""
+    """It may run again whatever its outcome, so it can serve as a trial of agents whose runs
+    fail."""
 
 
 class Eligible(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,8 +51,8 @@ class Eligible(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def requirement_of(fleet: FleetSpec, spec: TaskSpec, *, goes_on: bool = False) -> Requirement:
-    """What a task asks for under the fleet's residency rules; ``goes_on`` when it is to go on from
-    a checkpoint."""
+    """A task's requirement under the fleet's residency rules; ``goes_on`` when it resumes from a
+    checkpoint."""
     regions = frozenset(spec.regions) if spec.regions else None
     for rule in fleet.residency:
         for_client = rule.client is None or rule.client == spec.client
@@ -72,7 +73,7 @@ def requirement_of(fleet: FleetSpec, spec: TaskSpec, *, goes_on: bool = False) -
 
 
 class Roster:
-    """A fleet file prepared for routing: answers :meth:`eligible` and remembers the answers."""
+    """A fleet file prepared for routing: answers :meth:`eligible` and caches the answers."""
 
     def __init__(self, fleet: FleetSpec) -> None:
         self.fleet = fleet
@@ -80,12 +81,12 @@ class Roster:
         self._reserved_clients = fleet.isolated.union(*(a.clients for a in self._agents))
         self._remembered: dict[Requirement, Eligible] = {}
         self.sharing = _sharing(fleet)
-        """Agents of one gateway, by each of their names; nothing for an agent that has one to
+        """Agents of one gateway, by each of their names; no entry for an agent that has one to
         itself."""
 
     def slots_of_widest(self, names: tuple[AgentName, ...]) -> int:
-        """How much of a lane that nobody told the width of is used by those that share it: as much
-        as the file gives the one with the most slots."""
+        """The width of a lane that the gateway does not report: the most slots that the file gives
+        to one of the agents that share it."""
         return max(self.fleet.agents[name].slots for name in names)
 
     def eligible(self, requirement: Requirement) -> Eligible:
@@ -167,7 +168,7 @@ class Roster:
                 missing = wanted.needs - agent.capabilities
                 if missing:
                     return f"{agent.name} has no {', '.join(sorted(missing))}"
-                # A gateway cannot be told where to go on: it would begin anew.
+                # A gateway cannot be told where to resume: it would start over.
                 if wanted.goes_on and isinstance(agent.kind, OpenClawAgent):
                     return f"{agent.name} cannot resume from a checkpoint"
             case Rule.RESIDENCY:
@@ -207,7 +208,8 @@ class Roster:
 
 
 def _sharing(fleet: FleetSpec) -> dict[AgentName, tuple[AgentName, ...]]:
-    """Agents behind the same port of the same machine run in one lane, whatever it is called."""
+    """Agents behind the same port of the same machine run in one lane, whatever name it is reached
+    by."""
     behind: dict[tuple[object, int], list[AgentName]] = {}
     for spec in fleet.agents.values():
         if isinstance(spec.kind, OpenClawAgent):

@@ -34,22 +34,21 @@ from fleet_tui.core.tasks.quoting import reason_of
 from fleet_tui.core.tasks.retry_budget import retry_allowance
 
 MAX_PLACED_PER_ROUND = 256
-"""So that one round never holds up the engine; the next round goes on."""
+"""So that one round never holds up the engine; the next round continues."""
 
 AVOID_MS = 30_000
 """How long a task waits for another agent than those that failed it by their own fault."""
 
 MAX_ASIDE = 64
-"""Tasks that wait so and let others of their queue go first, in one round."""
+"""Tasks that wait for that reason and let others of their queue go first, in one round."""
 
 ProbeResults = Mapping[AgentName, ProbeResult]
 
 
 class Router:
-    """Routes for one fleet file; made anew when the file changes.
+    """Routes for one fleet file; recreated when the file changes.
 
-    Holds nothing but what follows from the file and from the tasks it was told of, so a new one
-    says the same.
+    Its state follows from the file and the tasks it was given, so a new one gives the same result.
     """
 
     def __init__(self, fleet: FleetSpec) -> None:
@@ -97,7 +96,7 @@ class Router:
                     continue
                 blocked = _blocked(decision, queue.wanted, now_ms)
                 if decision.fitting and len(aside) < MAX_ASIDE:
-                    # It waits for another agent; those behind it may go to the one that is free.
+                    # It waits for another agent; those behind it may take the free one.
                     events.extend(_told(state, [task_id], blocked))
                     aside.append((queue, task))
                     queue.remove(task_id)
@@ -119,7 +118,7 @@ class Router:
         return self._waiting
 
     def decide(self, task: Task, wanted: Requirement, round_: "Round") -> RoutingDecision:
-        """One decision with everything it was made from."""
+        """One decision with everything it was based on."""
         candidate_set = self._candidate_set(wanted, round_)
         ranking = candidate_set.home()
         if ranking is None or not len(ranking):
@@ -171,7 +170,7 @@ class Router:
         )
 
     def _candidate_set(self, wanted: Requirement, round_: "Round") -> CandidateSet:
-        """The round's candidates for a requirement, up to date with what was given away."""
+        """The round's candidates for a requirement, updated with the slots assigned so far."""
         candidate_set = round_.candidate_sets.get(id(wanted))
         if candidate_set is None:
             pools = {spec.pool for spec in self._roster.eligible(wanted).agents}
@@ -209,7 +208,7 @@ def _best(
 
 
 def to_avoid(task: Task, now_ms: int) -> frozenset[AgentName]:
-    """Agents that failed the task by their own fault, for AVOID_MS: they are free because of it,
+    """Agents that failed the task by their own fault, for AVOID_MS: they are free because of that,
     and would fail it until it has no tries left."""
     last = task.attempt
     if last is None or now_ms - (last.ended_at_ms or last.planned_at_ms) >= AVOID_MS:
@@ -269,7 +268,7 @@ def _told(state: FleetState, tasks: Iterable[TaskId], blocked: Pending) -> Itera
 
 
 class Round:
-    """What has been given away so far in one round. Lives inside one call."""
+    """The slots assigned so far in one round. Lives inside one call."""
 
     def __init__(self, state: FleetState, probes: ProbeResults, now_ms: int) -> None:
         self.state = state
@@ -278,7 +277,7 @@ class Round:
         self.given: dict[AgentName, int] = {}
         self.turns = dict(state.turns)
         self.placed: list[AgentName] = []
-        """Who got something, in order; candidate sets follow it."""
+        """The agents that got a task, in order; candidate sets follow it."""
         self.candidate_sets: dict[int, CandidateSet] = {}
         """By the identity of the requirement, which its queue keeps alive for the round."""
 
@@ -293,7 +292,7 @@ class Round:
 
 
 def pending_code(decision: RoutingDecision) -> PendingCode:
-    """Why a decision without a choice has none: the rule that removed the last candidate.
+    """Why a decision chose no agent: the rule that removed the last candidate.
 
     Where some agents are merely full, waiting helps, whatever else removed the others.
     """

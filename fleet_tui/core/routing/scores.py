@@ -19,9 +19,9 @@ ONE = 10_000
 """A score of 1.0."""
 
 FREE_WEIGHT = 6_000
-"""All slots free scores this much, none free nothing."""
+"""Scored by an agent with all slots free; none free scores zero."""
 QUICK_WEIGHT = 2_000
-"""A gateway that answers at once scores this much, one that takes QUICK_HALF_MS half of it."""
+"""Scored by a gateway that answers at once; one that takes QUICK_HALF_MS scores half of it."""
 QUICK_HALF_MS = 50.0
 QUEUE_WEIGHT = 2_000
 """Lost when the agent's own queue is as long as its slots are many."""
@@ -46,7 +46,7 @@ Term = tuple[str, int]
 
 
 def terms(strategy: Strategy, free: FreeAgent, needs: frozenset[Capability]) -> list[Term]:
-    """The terms that do not depend on whose turn it is: none of them for round-robin."""
+    """The terms that do not depend on the turn; none for round-robin."""
     match strategy:
         case Strategy.ROUND_ROBIN:
             return []
@@ -81,7 +81,7 @@ def turn_term(place: int, after: int, size: int) -> Term:
 
 
 TRIAL_TERM: Term = ("on trial", 10 * ONE)
-"""An agent whose breaker is open goes first with the one task that tells how it is now."""
+"""An agent whose breaker is open comes first for the one task that is its trial."""
 
 TRIED_TERM: Term = ("tried before", -TRIED_PENALTY)
 

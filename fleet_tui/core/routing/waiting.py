@@ -1,8 +1,8 @@
 """The waiting tasks in queues: one for each requirement, the most urgent first.
 
-Tasks that ask for the same thing are placed or blocked together, so a round looks at the heads of
-the queues and not at the whole queue. The queues are kept between rounds and follow the tasks that
-changed; a round over an unchanged queue of 100,000 costs as much as one over ten.
+Tasks with equal requirements are placed or blocked together, so a round looks only at the heads of
+the queues. The queues are kept between rounds and updated for the tasks that changed; a round over
+an unchanged queue of 100,000 costs as much as one over ten.
 """
 
 import heapq
@@ -18,11 +18,11 @@ Urgency = tuple[int, int, int, int]
 """Smaller goes first: expedited ones, then by priority, then first come first served."""
 
 SLACK = 64
-"""Left-overs that a heap may hold beside as many as it has tasks."""
+"""Stale entries that a heap may hold in addition to as many as it has tasks."""
 
 
 def urgency(task: Task) -> Urgency:
-    """Where a task stands in the queue. No two tasks of a fleet have the same."""
+    """A task's place in the queue, unique in the fleet."""
     expedited = task.expedited_at_ms
     if expedited is not None:
         return (-1, expedited, task.spec.priority, task.number)
@@ -30,7 +30,7 @@ def urgency(task: Task) -> Urgency:
 
 
 class WaitQueue:
-    """Tasks with the same requirement; retries stand apart, for they have a budget."""
+    """Tasks with the same requirement; retries are kept apart, because they have a budget."""
 
     def __init__(self, wanted: Requirement, *, retries: bool) -> None:
         self.wanted = wanted
@@ -38,7 +38,7 @@ class WaitQueue:
         self._heap: list[tuple[Urgency, TaskId]] = []
         self._ranks: dict[TaskId, Urgency] = {}
         self._told: PendingCode | None = None
-        """Why the queue is blocked, as all of it were told but the newcomers."""
+        """Why the queue is blocked, as recorded for all its tasks except newcomers."""
         self._newcomers: dict[TaskId, None] = {}
 
     def __len__(self) -> int:
@@ -60,7 +60,7 @@ class WaitQueue:
         self._newcomers.pop(task_id, None)
 
     def head(self) -> tuple[Urgency, TaskId] | None:
-        """The most urgent task; None when nobody waits."""
+        """The most urgent task; None when none waits."""
         while self._heap:
             rank, task_id = self._heap[0]
             if self._ranks.get(task_id) == rank:
@@ -69,7 +69,8 @@ class WaitQueue:
         return None
 
     def to_tell(self, code: PendingCode) -> list[TaskId]:
-        """Who may not know yet that the queue is blocked for this reason, the most urgent first."""
+        """Tasks for which this reason of the block may not be recorded yet, the most urgent
+        first."""
         asked = self._newcomers if code is self._told else self._ranks
         self._told = code
         names = sorted(asked, key=self._ranks.__getitem__)
@@ -78,7 +79,7 @@ class WaitQueue:
 
 
 class WaitQueues:
-    """Every queue of a fleet. Whoever changes tasks has to say so before the next round."""
+    """Every queue of a fleet. Changed tasks must be reported before the next round."""
 
     def __init__(self, requirement_of: Callable[[Task], Requirement]) -> None:
         self._requirement_of = requirement_of
@@ -98,7 +99,7 @@ class WaitQueues:
                 self._join(state, task_id, now_ms)
 
     def queues(self) -> Iterable[WaitQueue]:
-        """Those in which somebody waits, in no particular order."""
+        """The queues with waiting tasks, in no particular order."""
         return self._queues.values()
 
     def _leave(self, task_id: TaskId) -> None:

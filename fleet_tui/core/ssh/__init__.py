@@ -1,1 +1,1 @@
-"""What the operator's ssh_config says about hosts, as values."""
+"""The operator's ssh_config for hosts, as values."""

@@ -1,4 +1,4 @@
-"""What the operator's ssh_config says about a host, as OpenSSH itself resolves it.
+"""The operator's ssh_config for a host, as OpenSSH itself resolves it.
 
 Pure: the text of ``ssh -G`` becomes a :class:`Resolved`, its complaints a :class:`ConfigRefusal`,
 lines of a file :class:`ConfigLine`. Sources: ssh_config(5), ssh(1) -G, readconf.c
@@ -14,7 +14,7 @@ from enum import StrEnum
 import msgspec
 
 MAX_WORDS_LINES = 20
-"""Complaints of ssh that are kept; a file full of mistakes has as many as lines."""
+"""Complaints of ssh that are kept; a file full of mistakes gives one per line."""
 
 _NO_CONTENT = ("Pseudo-terminal will not be allocated",)
 _LOCATED = re.compile(r"(?P<file>.+?):? line (?P<line>\d{1,9}): (?P<text>.*)")
@@ -24,7 +24,7 @@ _ENVIRONMENT = re.compile(r"\$\{([^}]*)\}")
 
 
 class Reader(StrEnum):
-    """Who read the operator's files."""
+    """The program that read the operator's files."""
 
     OPENSSH = "ssh"
     ASYNCSSH = "asyncssh"
@@ -33,15 +33,15 @@ class Reader(StrEnum):
 
 
 class WithoutSsh(StrEnum):
-    """Why OpenSSH is not asked about the operator's files."""
+    """Why OpenSSH does not resolve the operator's files."""
 
     NO_PROGRAM = "no-program"
     NO_ACCOUNT = "no-account"
-    """For a uid without an entry in the password file ssh ends at once, whatever it is asked."""
+    """For a uid without an entry in the password file ssh exits at once, whatever the request."""
 
 
 class Resolved(msgspec.Struct, frozen=True, kw_only=True):
-    """How one host is to be reached, before the fleet file's own words about keys and jumps."""
+    """How one host is to be reached, before the fleet file's own keys and jumps apply."""
 
     original: str
     """The name that was asked for (%n)."""
@@ -55,7 +55,7 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     reader: Reader = Reader.OPENSSH
 
     def one(self, keyword: str) -> str | None:
-        """The value of a keyword that is said once; None if nothing was said."""
+        """The value of a keyword that occurs once; None if it is not set."""
         lines = self.said.get(keyword)
         return lines[0] if lines else None
 
@@ -68,7 +68,7 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
         return self.one(keyword) in ("yes", "true")
 
     def names(self, keyword: str) -> tuple[str, ...] | None:
-        """A list with commas, such as algorithms; None if nothing was said."""
+        """A comma-separated list, such as algorithms; None if it is not set."""
         value = self.one(keyword)
         return tuple(name for name in value.split(",") if name) if value is not None else None
 
@@ -88,7 +88,7 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Complaint(msgspec.Struct, frozen=True):
-    """One thing ssh does not accept, where it says where."""
+    """One thing that ssh does not accept, with its place if ssh gives it."""
 
     text: str
     file: str | None = None
@@ -104,14 +104,14 @@ class ConfigRefusal(msgspec.Struct, frozen=True):
     complaints: tuple[Complaint, ...]
     reader: Reader = Reader.OPENSSH
     is_passing: bool = False
-    """It says nothing of the files: this machine could not ask at that moment."""
+    """It is not about the files: this machine could not ask ssh at that moment."""
 
     def __str__(self) -> str:
         return "; ".join(map(str, self.complaints))
 
 
 class UnknownTokenError(ValueError):
-    """A % token or an environment variable that OpenSSH would stop at too."""
+    """A % token or an environment variable that OpenSSH would reject too."""
 
 
 class ConfigLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,13 +122,13 @@ class ConfigLine(msgspec.Struct, frozen=True, kw_only=True):
     keyword: str
     """In lower case."""
     words: tuple[str, ...]
-    """What follows it, unquoted; empty where a quote is not closed."""
+    """Its arguments, unquoted; empty where a quote is not closed."""
     hosts: tuple[tuple[str, ...], ...] = ()
-    """The patterns of the Host lines it stands under, all of which have to match."""
+    """The patterns of the enclosing Host lines, all of which have to match."""
     conditional: bool = False
-    """Whether it stands under a Match of which only ssh knows the outcome."""
+    """Whether it is under a Match that only ssh can evaluate."""
     system: bool = False
-    """Whether it stands in the machine's file and not in the operator's."""
+    """Whether it is in the machine's file and not in the operator's."""
 
     @property
     def text(self) -> str:
@@ -136,7 +136,7 @@ class ConfigLine(msgspec.Struct, frozen=True, kw_only=True):
         return " ".join((self.keyword, *self.words))
 
     def may_be_about(self, address: str) -> bool:
-        """Whether the Host lines above it let this name through."""
+        """Whether the Host lines above it match this name."""
         return all(matches(patterns, address) for patterns in self.hosts)
 
 
@@ -149,7 +149,7 @@ class ConfigText(msgspec.Struct, frozen=True, kw_only=True):
     has_own: bool = False
     """Whether the operator's file is among them."""
     unread: tuple[Complaint, ...] = ()
-    """What could not be read, by us; ssh may."""
+    """Files that we could not read; ssh may be able to."""
 
     @property
     def aliases(self) -> tuple[ConfigLine, ...]:
@@ -158,12 +158,13 @@ class ConfigText(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def tells_hosts_apart(self) -> bool:
-        """Whether anything in it may hold for one host and not for another."""
+        """Whether anything in it may apply to one host and not to another."""
         return bool(self.unread) or any(map(_is_special, self.lines))
 
     @property
     def changes_by_itself(self) -> bool:
-        """Whether what it says may change while no file does: programs and networks are asked."""
+        """Whether its result may change while no file does, because programs or networks are
+        consulted."""
         return any(
             line.keyword == "canonicalizehostname"
             or (line.keyword == "match" and {"exec", "localnetwork"} & _conditions(line))
@@ -191,7 +192,7 @@ def parse_settings(output: bytes) -> dict[str, tuple[str, ...]]:
     """The text of ``ssh -G``: a keyword, a space, the value; a keyword may come again.
 
     Keywords are lower case in most versions; values are not quoted. Lines of any other shape are
-    passed over, for versions print more and less.
+    skipped, because versions print more or less.
     """
     found: dict[str, list[str]] = {}
     for line in output.decode(errors="surrogateescape").split("\n"):
@@ -206,7 +207,7 @@ def resolved_from(
     settings: Mapping[str, tuple[str, ...]],
     usual: Mapping[str, tuple[str, ...]],
 ) -> Resolved:
-    """What ``ssh -G`` says for a host, less what it says for any host without files (``usual``).
+    """The output of ``ssh -G`` for a host, minus its output for any host without files (``usual``).
 
     Raises ValueError when it is not the text of ``ssh -G``.
     """
@@ -225,7 +226,7 @@ def resolved_from(
 
 
 def parse_refusal(words: bytes, names: Mapping[str, str] | None = None) -> ConfigRefusal:
-    """What ssh wrote to its error output. ``names`` gives files that were copies their own name."""
+    """Parse the error output of ssh. ``names`` maps copied files back to their original names."""
     complaints: list[Complaint] = []
     before: list[str] = []
     text = words.decode(errors="surrogateescape")
@@ -261,7 +262,7 @@ def split_files(value: str) -> tuple[str, ...]:
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
-    """What tokens stand for on this machine."""
+    """The values of tokens on this machine."""
 
     home: str
     user: str
@@ -302,7 +303,7 @@ def expand_file(text: str, host: Resolved, here: Surroundings) -> str:
     }
     if text == "~" or text.startswith("~/"):
         text = here.home + text[1:]
-    # Both at once: a value that is put in is not looked at again.
+    # Both in one pass: a substituted value is not expanded again.
     parts = re.split(r"(\$\{[^}]*\}|%.?)", text)
     return "".join(
         _ENVIRONMENT.sub(variable, part)
@@ -336,8 +337,8 @@ def _replaced(token: str, tokens: Mapping[str, str], text: str) -> str:
 
 
 def split_words(text: str) -> tuple[str, ...] | None:
-    """The words of a line as OpenSSH splits them (misc.c, argv_split), up to a comment; None where
-    a quote is not closed."""
+    """The arguments of a line as OpenSSH splits them (misc.c, argv_split), up to a comment; None
+    where a quote is not closed."""
     words: list[str] = []
     at = 0
     while at < len(text):
@@ -369,7 +370,7 @@ def split_words(text: str) -> tuple[str, ...] | None:
 
 
 def split_line(line: str) -> tuple[str, str] | None:
-    """A line's keyword in lower case and what follows it; None for comments and empty lines.
+    """A line's keyword in lower case and its arguments; None for comments and empty lines.
 
     Blanks, and one ``=``, may stand between them (misc.c, strdelim).
     """
@@ -388,7 +389,7 @@ def matches(patterns: tuple[str, ...], name: str) -> bool:
     """ssh_config(5), PATTERNS: one has to match, and no negated one."""
     hit = False
     for pattern in patterns:
-        # fnmatch has sets in brackets, which OpenSSH has not.
+        # fnmatch supports sets in brackets; OpenSSH does not.
         plain = pattern.removeprefix("!").replace("[", "[[]")
         if fnmatch.fnmatchcase(name, plain):
             if pattern.startswith("!"):

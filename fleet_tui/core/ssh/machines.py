@@ -1,8 +1,8 @@
-"""Which hosts of a fleet file are one machine, once ssh_config has said where their names lead.
+"""Which hosts of a fleet file are one machine, once ssh_config has resolved their names.
 
-Pure: whoever asked ``ssh -G`` brings its answers. ``check`` compares agents by :func:`machine_of`;
+Pure: the caller passes the answers of ``ssh -G``. ``check`` compares agents by :func:`machine_of`;
 the engine records what :func:`same_machines` finds, so that the agents of one gateway share its
-lane under whatever names it is reached.
+lane whatever names it is reached by.
 """
 
 from collections.abc import Mapping
@@ -17,8 +17,8 @@ Answers = Mapping[HostName, Resolved | ConfigRefusal]
 
 
 def hosts_to_ask(fleet: FleetSpec) -> tuple[HostSpec, ...]:
-    """The hosts of which it matters whether they are one machine, and those on the way to them:
-    only gateways on equal ports can be one gateway. Programs have no lane to share."""
+    """The hosts that might matter as one machine, and those on the way to them: only gateways on
+    equal ports can be one gateway. Programs have no lane to share."""
     hosts: dict[int, dict[HostName, None]] = {}
     for agent in fleet.agents.values():
         if isinstance(agent.kind, OpenClawAgent) and agent.host is not None:
@@ -32,18 +32,18 @@ def hosts_to_ask(fleet: FleetSpec) -> tuple[HostSpec, ...]:
 
 
 def machine_of(fleet: FleetSpec, host: HostName, answers: Answers) -> tuple[object, ...] | None:
-    """Equal for two hosts that ssh_config leads to one machine, as :meth:`FleetSpec.machine` is for
-    the file. None where ssh refused to say where the host leads, or was not asked."""
+    """Equal for two hosts that ssh_config resolves to one machine, as :meth:`FleetSpec.machine` is
+    for the file. None where ssh refused to resolve the host, or was not asked."""
     if not isinstance(answers.get(host), Resolved):
         return None
     return tuple(_step(spec, answers.get(spec.name)) for spec in _as_written(fleet).way(host))
 
 
 def same_machines(fleet: FleetSpec, answers: Answers) -> dict[HostName, HostName]:
-    """What :attr:`FleetSpec.same` is after these answers: only what the file does not say itself.
+    """:attr:`FleetSpec.same` after these answers: only what does not follow from the file itself.
 
-    A host that ssh refused stays what it was found to be, or else is where a host of the same
-    address is: a config that cannot be read for a moment moves nobody.
+    A host that ssh refused keeps its last finding, or else counts as the machine of a host with the
+    same address: a config that is unreadable for a moment changes nothing.
     """
     plain = _as_written(fleet)
     told = {host: machine_of(plain, host, answers) for host in plain.hosts}
@@ -71,5 +71,5 @@ def _step(spec: HostSpec, answer: Resolved | ConfigRefusal | None) -> tuple[obje
     if not isinstance(answer, Resolved):
         return spec.place
     address, port, way = answer.machine()
-    # The fleet file's own jump host takes the place of any way that ssh_config names.
+    # The fleet file's own jump host overrides any jump or proxy in ssh_config.
     return (address, port, way if spec.jump is None else None)

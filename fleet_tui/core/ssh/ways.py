@@ -1,11 +1,11 @@
-"""The way to a host that ssh_config names: jump hosts, a proxy program, or none at all."""
+"""The path to a host in ssh_config: jump hosts, a proxy program, or neither."""
 
 import msgspec
 
 from fleet_tui.core.ssh.config import Resolved, expand_way
 
 MAX_JUMPS = 8
-"""Hosts that a connection may go through, and ways of ssh_config that may hang on one another."""
+"""Hosts that a connection may go through, and levels of nested paths in ssh_config."""
 
 
 class Hop(msgspec.Struct, frozen=True):
@@ -18,7 +18,7 @@ class Hop(msgspec.Struct, frozen=True):
 
 
 def judge_login(host: Resolved) -> list[tuple[str, str]]:
-    """Why ssh_config leaves no way to log in: keywords and reasons."""
+    """Why ssh_config leaves no login method: keywords and reasons."""
     reasons = []
     if host.user is not None and not _is_text(host.user):
         reasons.append(("user", "the name is not UTF-8 text, which SSH asks for"))

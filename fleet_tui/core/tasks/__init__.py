@@ -1,1 +1,1 @@
-"""Tasks: attempts and what is known of them, queues, keys, deadlines, verdicts."""
+"""Tasks: attempts and their evidence, queues, keys, deadlines, verdicts."""

@@ -1,8 +1,8 @@
-"""What becomes of an attempt when something is learned about it, or when time passes.
+"""The consequences for an attempt of reports about it and of the passing of time.
 
-The table in words: what definitely did not start is tried again elsewhere, for every class of task;
-what died after its start is tried again only if its class allows it (resumable work: from its last
-checkpoint); what is unknown is never tried again while it is unknown. A lost connection decides
+In short: a run that definitely did not start is tried again elsewhere, for every class of task; one
+that died after its start is tried again only if the class allows it (resumable work: from its last
+checkpoint); one that is unknown is never tried again while it is unknown. A lost connection decides
 nothing.
 """
 
@@ -68,7 +68,7 @@ from fleet_tui.core.tasks.tries import may_move, may_run_again, started_tries, t
 from fleet_tui.core.text import words
 
 MAX_UNSTARTED = 20
-"""Attempts in a row that did not start before a person is asked: something is wrong with all
+"""Attempts in a row that did not start before the task needs a verdict: something is wrong with all
 agents."""
 
 RunReport = Definite[Fact] | Unknown
@@ -84,8 +84,8 @@ def find_attempt(state: FleetState, run: RunId) -> tuple[Task, Attempt] | None:
 
 
 def learn(state: FleetState, run: RunId, report: RunReport, now_ms: int) -> list[Event]:
-    """What a report about a run means. Reports about runs that are over change nothing, except that
-    a late result is attached."""
+    """The events that follow from a report about a run. Reports about runs that are over change
+    nothing, except that a late result is attached."""
     found = find_attempt(state, run)
     if found is None:
         return []
@@ -116,7 +116,7 @@ def learn(state: FleetState, run: RunId, report: RunReport, now_ms: int) -> list
 
 
 def _checkpointed(attempt: Attempt, fact: Fact) -> AttemptCheckpointed | None:
-    """What the run left since it was last seen, also where it was given up meanwhile."""
+    """A new checkpoint of the run, even if it was given up meanwhile."""
     if not attempt.phase.is_open and attempt.phase is not AttemptPhase.GIVEN_UP:
         return None
     match fact:
@@ -134,7 +134,7 @@ def _checkpointed(attempt: Attempt, fact: Fact) -> AttemptCheckpointed | None:
 
 
 def _with_checkpoint(task: Task, attempt: Attempt, mark: Checkpoint) -> Task:
-    """The task as it will be once its checkpoint is folded, for deciding about it now."""
+    """The task as it will be once its checkpoint is folded, to decide about it now."""
     attempts = [replace(a, checkpoint=mark) if a is attempt else a for a in task.attempts]
     return replace(task, attempts=tuple(attempts))
 
@@ -192,9 +192,9 @@ def _learn_fact(
 
 
 def is_unwanted(task: Task, attempt: Attempt) -> bool:
-    """Whether a run that was given up has to be stopped: its task goes on without it, or shall not
-    be done any more. While a person is asked about it, or said that it ran, it may end as it
-    likes."""
+    """Whether a run that was given up has to be stopped: its task continues without it, or is no
+    longer wanted. While it awaits a verdict, or the verdict was that it ran, it may end by
+    itself."""
     if attempt.run_id != task.attempts[-1].run_id:
         return True
     match task.phase:
@@ -213,8 +213,8 @@ def is_unwanted(task: Task, attempt: Attempt) -> bool:
 
 
 def _late(state: FleetState, task: Task, attempt: Attempt, fact: Fact, now_ms: int) -> list[Event]:
-    """What is heard of an attempt that was given up. A result is attached and decides nothing. A
-    proof that it never ran, or may run again, spares the operator the question."""
+    """A report about an attempt that was given up. A result is attached and decides nothing. Proof
+    that it never ran, or may run again, makes a verdict unnecessary."""
     given_up = attempt.phase is AttemptPhase.GIVEN_UP
     if attempt.late:
         return []
@@ -253,7 +253,7 @@ def _late_word(attempt: Attempt, fact: Fact) -> LateWord | None:
         case NotStarted(withdrawn=True):
             return LateWord.NEVER_STARTED
         case NotStarted():
-            # A host that does not know what it once said it had started was wiped or restored.
+            # A host that no longer knows a run that it reported as started was wiped or restored.
             return None if attempt.started_at_ms is not None else LateWord.NEVER_STARTED
         case Died():
             return LateWord.DIED
@@ -289,7 +289,8 @@ def _after_not_started(
 
 
 def _unstarted_before(task: Task, attempt: Attempt) -> int:
-    """How many in a row did not start just before this one, since it was last asked for."""
+    """How many attempts in a row did not start just before this one, since the task was last
+    requested."""
     count = 0
     for before in reversed(task.attempts[: attempt.number - 1]):
         asked_since = before.planned_at_ms < task.asked_at_ms or before.run_id == task.judged
@@ -342,7 +343,8 @@ def _after_stopped(state: FleetState, task: Task, attempt: Attempt, now_ms: int)
         case CancelCause.OPERATOR:
             return [_cancelled(task)]
         case None:
-            # Somebody at its host, or the host itself: no word of a cancel that nobody asked for.
+            # Stopped by someone on its host, or by the host itself: not reported as a cancel, which
+            # was not requested.
             elsewhere = f"was stopped on {attempt.agent}, not from here"
             return _after_death(state, task, attempt, elsewhere, now_ms)
         case CancelCause.PREEMPTION:
@@ -358,7 +360,7 @@ def _after_stopped(state: FleetState, task: Task, attempt: Attempt, now_ms: int)
 
 
 def _cancelled(task: Task, doubt: str = "") -> TaskEnded:
-    """``doubt`` says why nobody knows whether its run has ended."""
+    """``doubt`` states why it is unknown whether its run has ended."""
     by = task.cancel_requested_by or "operator"
     reason = f"cancelled by {by}" + (f"; {doubt}" if doubt else "")
     return TaskEnded(task=task.id, phase=TaskPhase.CANCELLED, reason=reason)
@@ -385,7 +387,7 @@ def _retrying(
 
 
 def cost_of(state: FleetState, agent: AgentName, usage: Usage) -> int:
-    """What a run on the agent cost in microdollars: as reported, else by the agent's token
+    """The cost of a run on the agent in microdollars: as reported, else by the agent's token
     prices."""
     if usage.cost_microusd is not None:
         return usage.cost_microusd
@@ -397,14 +399,14 @@ def cost_of(state: FleetState, agent: AgentName, usage: Usage) -> int:
 
 
 def _prices_of(state: FleetState, name: AgentName) -> Prices:
-    """As the fleet file says, or said when it last named an agent that still has runs."""
+    """The prices in the fleet file, or in the last one that named an agent that still has runs."""
     spec, agent = state.fleet.agents.get(name), state.agents.get(name)
     if spec is not None:
         return spec.prices
     return agent.prices if agent is not None else Prices()
 
 
-# What time does
+# The passing of time
 
 
 def deadlines_of(state: FleetState, task: Task) -> Deadlines:
@@ -413,13 +415,13 @@ def deadlines_of(state: FleetState, task: Task) -> Deadlines:
 
 
 KEEP_RUNS_MS = 86_400_000
-"""How long after its end a run is left on its host, for whoever wants to look at it there."""
+"""How long a run is kept on its host after its end, for inspection there."""
 
 
 def collectable(state: FleetState, agent: AgentName, now_ms: int) -> list[RunId]:
-    """Runs of an agent that its host may forget, oldest first: those that ended long ago, and those
-    the state is about to forget, for an engine that starts anew would not know of them. Not what
-    was given up and may still go on: of that, the host is the only one who knows."""
+    """Runs of an agent that its host may delete, oldest first: those that ended long ago, and those
+    that the state is about to forget, because a new engine would not know of them. Not runs that
+    were given up and may still be running: only the host knows about those."""
     found: list[RunId] = []
     soon_forgotten = len(state.closed_tasks) - MAX_CLOSED_TASKS // 2
     for place, task in enumerate(state.ended_tasks()):
@@ -431,23 +433,23 @@ def collectable(state: FleetState, agent: AgentName, now_ms: int) -> list[RunId]
 
 
 def is_left_over(task: Task, run: RunId) -> bool:
-    """Whether a run that a host still holds is one of a task's, and neither goes on nor will be
-    heard of any more. Asked of tasks that the state has forgotten; what it remembers it tells when
-    to forget."""
+    """Whether a run that a host still holds belongs to the task, is over, and no further report
+    about it is expected. For tasks that the state has forgotten; for those it remembers, see
+    :func:`collectable`."""
     its = (a for a in task.attempts if a.run_id == run)
     return task.phase.is_closed and any(not (a.phase.is_open or a.is_unheard) for a in its)
 
 
 LISTEN_FIRST_MS = 60_000
-"""For so long an engine that was started or paused listens before it gives up what was silent
-while it heard nothing: an answer may be on its way, or the loss of a whole pool to be found out."""
+"""How long an engine listens after a start or pause before it gives up runs that were silent
+meanwhile: an answer may be on its way, or the loss of a whole pool may yet show."""
 
 ALL_EARS = Ear()
 
 
 def reconcile_attempts(state: FleetState, now_ms: int, ear: Ear = ALL_EARS) -> list[Event]:
-    """What is due: expired waits, runs past their deadline or silent for too long, unknowns past
-    ``lost_after``."""
+    """The events that are due: expired waits, runs past their deadline or silent for too long,
+    unknown runs past ``lost_after``."""
     ear = replace(ear, since_ms=max(ear.since_ms, state.engine.started_at_ms))
     events: list[Event] = []
     for task in state.open_tasks.values():
@@ -533,8 +535,8 @@ def _run_is_over(deadlines: Deadlines, task: Task, attempt: Attempt, now_ms: int
 
 
 def _is_gone(state: FleetState, name: AgentName) -> bool:
-    """Whether the agent's own host says that its process does not run. Work that may run again is
-    moved then without waiting; if the agent comes back and wants to resume, it is fenced."""
+    """Whether the agent's host reports that its process is not running. Work that may run again is
+    then moved without waiting; if the agent comes back and tries to resume, it is fenced."""
     agent = state.agents.get(name)
     return (
         agent is not None

@@ -1,4 +1,4 @@
-"""What an operator can ask for tasks."""
+"""Commands for tasks."""
 
 from enum import StrEnum
 
@@ -17,14 +17,14 @@ class Submit(CommandBase, frozen=True, kw_only=True, tag="submit"):
 
 
 class Cancel(CommandBase, frozen=True, kw_only=True, tag="cancel"):
-    """Take tasks off the queue, and stop the runs of those that run."""
+    """Remove tasks from the queue, and stop the runs of those that run."""
 
     tasks: tuple[TaskId, ...]
     reason: str = ""
 
 
 class Verdict(StrEnum):
-    """What an operator can say about a task that nobody else can judge."""
+    """An operator's verdicts on a task whose outcome cannot be determined otherwise."""
 
     RAN = "ran"
     DID_NOT_RUN = "did-not-run"
@@ -36,8 +36,8 @@ class Resolve(CommandBase, frozen=True, kw_only=True, tag="resolve"):
 
     task: TaskId
     run: RunId | None = None
-    """The newest run whose evidence its author saw; None where there was none. A verdict about
-    another run than the newest is refused."""
+    """The newest run whose evidence the author saw; None where there was none. A verdict on a run
+    other than the newest is refused."""
     verdict: Verdict
     reason: str
 
@@ -54,15 +54,15 @@ class Hold(CommandBase, frozen=True, kw_only=True, tag="hold"):
 
 
 class Release(CommandBase, frozen=True, kw_only=True, tag="release"):
-    """Let held tasks go where routing sends them."""
+    """Release held tasks for placement."""
 
     tasks: tuple[TaskId, ...]
     held: Made | None = None
-    """Only holds that were made so."""
+    """Only the holds set then by that operator."""
 
 
 class Expedite(CommandBase, frozen=True, kw_only=True, tag="expedite"):
-    """Place waiting tasks before all others. Nothing that runs is stopped for them."""
+    """Move waiting tasks to the front of the queue. Running tasks are not preempted."""
 
     tasks: tuple[TaskId, ...]
     reason: str = ""
@@ -74,7 +74,7 @@ class SetPriority(CommandBase, frozen=True, kw_only=True, tag="set-priority"):
     tasks: tuple[TaskId, ...]
     priority: Priority
     was: Priority | None = None
-    """Only of tasks that have this one now."""
+    """Only for tasks that have this priority now."""
 
 
 class Requeue(CommandBase, frozen=True, kw_only=True, tag="requeue"):
@@ -82,7 +82,7 @@ class Requeue(CommandBase, frozen=True, kw_only=True, tag="requeue"):
 
     tasks: tuple[TaskId, ...]
     per_minute: int | None = None
-    """Spread them out: so many of them may be placed a minute. None lets all go at once."""
+    """Paces them: how many of them may be placed per minute. None releases all at once."""
     reason: str = ""
 
 
@@ -92,10 +92,10 @@ class Edit(CommandBase, frozen=True, kw_only=True, tag="edit"):
     task: TaskId
     spec: TaskSpec
     seen: TaskSpec | None = None
-    """What it asked for when its author looked, without its text. Where it asks for something else
-    by now, the edit is refused."""
+    """Its specification as the author saw it, without its text. If it has changed since, the edit
+    is refused."""
     seen_sha256: str = ""
-    """Of the text, as the task has it."""
+    """SHA-256 of the task's text as the author saw it."""
 
 
 class Drop(CommandBase, frozen=True, kw_only=True, tag="drop"):

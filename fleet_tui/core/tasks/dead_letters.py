@@ -1,4 +1,4 @@
-"""Failed work that wants somebody to look: grouped by what went wrong, edited, requeued, dropped.
+"""Failed work that needs attention: grouped by the kind of failure, edited, requeued, dropped.
 
 A dead letter is a task that failed or expired. It stays one until an operator requeues or drops it.
 """
@@ -26,7 +26,7 @@ from fleet_tui.core.tasks.verdicts import in_doubt, may_still_run
 from fleet_tui.core.text.untrusted import NOTHING_SAID
 
 MAX_CLIENTS_NAMED = 8
-"""A group names at most this many of its clients; its count is always whole."""
+"""A group names at most this many of its clients; its count is always complete."""
 
 MAX_PER_MINUTE = 60_000
 
@@ -39,7 +39,7 @@ class DeadLetters(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str
     """FINGERPRINT_CHARS hex digits; the same for the same kind of failure in every session."""
     kind: str
-    """What went wrong in our words, without what differs from task to task."""
+    """The failure in our own words, without the parts that differ between tasks."""
     tasks: tuple[TaskId, ...]
     """Oldest first."""
     first_ms: int
@@ -96,7 +96,7 @@ def _group(kind: str, members: list[Task]) -> DeadLetters:
 
 
 def requeue(state: FleetState, by: str, command: Requeue, now_ms: int) -> Decision:
-    """Run ended work again, all at once or so many a minute."""
+    """Run ended work again, all at once or at a rate per minute."""
     rate = command.per_minute
     if rate is not None and not 1 <= rate <= MAX_PER_MINUTE:
         return Refused(
@@ -127,8 +127,8 @@ def requeue(state: FleetState, by: str, command: Requeue, now_ms: int) -> Decisi
 
 
 def may_have_unseen_run(task: Task) -> bool:
-    """Whether a run of it may still go on somewhere while the next one runs, or did all the work
-    unseen."""
+    """Whether an earlier run may still be running while the next one runs, or may have done all the
+    work."""
     last = task.attempt
     return last is not None and last.run_id != task.judged and may_still_run(last)
 
@@ -149,7 +149,7 @@ def _not_requeued(task: Task) -> Refused | None:
 
 
 def edit_of(task: Task, spec: TaskSpec) -> Edit:
-    """Have a dead letter ask for something else than what was seen of it."""
+    """The edit of a dead letter, based on what its author saw."""
     seen = msgspec.structs.replace(task.spec, payload=NOTHING_SAID)
     return Edit(task=task.id, spec=spec, seen=seen, seen_sha256=task.payload_sha256)
 
@@ -181,7 +181,7 @@ def edit(state: FleetState, by: str, command: Edit) -> Decision:
 
 
 def _changed(task: Task, seen: TaskSpec, seen_sha256: str) -> list[str]:
-    """What a task asks for that was not seen so, by name."""
+    """The names of fields that have changed since the author saw the task."""
     fields = TaskSpec.__struct_fields__
     changed = ["text"] if task.payload_sha256 != seen_sha256 else []
     return changed + [

@@ -1,7 +1,7 @@
 """Which names a task may use: those that the fleet file defines.
 
-A capability or region that no agent has could only make a task wait for ever, and a misspelt client
-would lead its work past the rules about that client.
+A capability or region that no agent has would make a task wait for ever, and a misspelt client
+would bypass the rules about that client.
 """
 
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ class Names(NamedTuple):
 
 
 class _Same:
-    """A fleet as a key: equal only to itself, so that looking it up costs nothing."""
+    """A fleet as a key: equal only to itself, so that a lookup is cheap."""
 
     def __init__(self, fleet: FleetSpec) -> None:
         self.fleet = fleet
@@ -41,8 +41,8 @@ class _Same:
 def names_of(fleet: FleetSpec) -> Names:
     """What the fleet defines.
 
-    Clients and projects are mere labels, and free, in a file that says nothing of any. Clients are
-    free too where limits.per_client has room for everybody.
+    Clients and projects are free labels if the file names none. Clients are also free where
+    limits.per_client sets a limit for every client.
     """
     return _names(_Same(fleet))
 

@@ -1,4 +1,4 @@
-"""What the ledger says about tasks and the attempts at them."""
+"""The events of tasks and their attempts."""
 
 from fleet_tui.core.agents.vitals import ModelTrouble
 from fleet_tui.core.fleet import Priority
@@ -17,7 +17,7 @@ class AboutTask(EventBase, frozen=True, kw_only=True):
 
 
 class AboutAttempt(EventBase, frozen=True, kw_only=True):
-    """What becomes of one try at a task."""
+    """What happens to one attempt at a task."""
 
     run: RunId
 
@@ -33,13 +33,14 @@ class TaskSubmitted(AboutTask, frozen=True, kw_only=True, tag="task.submitted"):
 
 
 class TaskPending(AboutTask, frozen=True, kw_only=True, tag="task.pending"):
-    """The task waits for a new reason."""
+    """The reason why the task waits changed."""
 
     pending: Pending
 
 
 class TaskPlaced(AboutTask, frozen=True, kw_only=True, tag="task.placed"):
-    """An agent was chosen and an attempt planned. Its start leaves only after this is committed."""
+    """An agent was chosen and an attempt planned. Its start is sent only after this is
+    committed."""
 
     run: RunId
     number: int
@@ -48,25 +49,25 @@ class TaskPlaced(AboutTask, frozen=True, kw_only=True, tag="task.placed"):
 
 
 class AttemptStarted(AboutAttempt, frozen=True, kw_only=True, tag="attempt.started"):
-    """The agent's host holds the run."""
+    """The agent's host has accepted the run."""
 
     boot_id: str | None = None
 
 
 class AttemptSeen(AboutAttempt, frozen=True, kw_only=True, tag="attempt.seen"):
-    """A run whose fate was unknown was found running."""
+    """A run in unknown state was found running."""
 
     resumed_by_agent: bool = False
 
 
 class AttemptTroubled(AboutAttempt, frozen=True, kw_only=True, tag="attempt.troubled"):
-    """The model of a run fails and is asked again by the agent itself; None when it works again."""
+    """The model of a run fails and the agent itself retries it; None when it works again."""
 
     trouble: ModelTrouble | None = None
 
 
 class AttemptSuspended(AboutAttempt, frozen=True, kw_only=True, tag="attempt.suspended"):
-    """The program of a run was found stopped on its host (SIGSTOP), or going on again."""
+    """The program of a run was found stopped on its host (SIGSTOP), or continued."""
 
     suspended: bool
 
@@ -87,7 +88,7 @@ class AttemptCheckpointed(AboutAttempt, frozen=True, kw_only=True, tag="attempt.
 
 
 class AttemptUnknown(AboutAttempt, frozen=True, kw_only=True, tag="attempt.unknown"):
-    """Nobody can say now whether the run runs."""
+    """It is unknown whether the run still runs."""
 
     reason: LostReason
     detail: Untrusted = NOTHING_SAID
@@ -119,7 +120,7 @@ class AttemptCancelling(AboutAttempt, frozen=True, kw_only=True, tag="attempt.ca
 
 
 class AttemptCancelRefused(AboutAttempt, frozen=True, kw_only=True, tag="attempt.cancel-refused"):
-    """The agent takes no cancel while it drains: the run goes on, and is asked for again."""
+    """The agent takes no cancel while it drains: the run continues, and the cancel is repeated."""
 
     detail: Untrusted = NOTHING_SAID
 
@@ -132,7 +133,7 @@ class AttemptStopped(AboutAttempt, frozen=True, kw_only=True, tag="attempt.stopp
 
 
 class AttemptGivenUp(AboutAttempt, frozen=True, kw_only=True, tag="attempt.given-up"):
-    """Unknown for so long that waiting ended. It may still have run."""
+    """Unknown for longer than ``lost_after``. It may still have run."""
 
     reason: str
 
@@ -142,7 +143,7 @@ class AttemptLate(AboutAttempt, frozen=True, kw_only=True, tag="attempt.late"):
 
     ok: bool
     failure: str = ""
-    """As of AttemptFinished."""
+    """As in AttemptFinished."""
     detail: Untrusted = NOTHING_SAID
     answer: Answer = Answer()
     usage: Usage = Usage()
@@ -150,7 +151,7 @@ class AttemptLate(AboutAttempt, frozen=True, kw_only=True, tag="attempt.late"):
 
 
 class AttemptTold(AboutAttempt, frozen=True, kw_only=True, tag="attempt.told"):
-    """What its agent said of an attempt that was given up, once it could be asked again."""
+    """The agent's report about an attempt that was given up, once it could be asked again."""
 
     says: LateWord
     usage: Usage = Usage()
@@ -165,24 +166,24 @@ class TaskRetrying(AboutTask, frozen=True, kw_only=True, tag="task.retrying"):
     reason: str
     duplicate_possible: bool = False
     by: str = ""
-    """The operator who asked for it; empty when the engine decided."""
+    """The operator who requested it; empty when the engine decided."""
 
 
 class TaskBlamed(AboutTask, frozen=True, kw_only=True, tag="task.blamed"):
-    """Agents refused or failed the task in the same way: that says nothing about them."""
+    """Agents refused or failed the task in the same way: it does not count against them."""
 
     reason: str
     agents: tuple[AgentName, ...]
 
 
 class TaskNeedsOperator(AboutTask, frozen=True, kw_only=True, tag="task.needs-operator"):
-    """Only a person can say what happened or what to do."""
+    """The task needs an operator's verdict or decision."""
 
     reason: str
 
 
 class TaskResolved(AboutTask, frozen=True, kw_only=True, tag="task.resolved"):
-    """An operator said what happened: ``ran``, ``did-not-run`` or ``run-again``."""
+    """An operator gave a verdict: ``ran``, ``did-not-run`` or ``run-again``."""
 
     verdict: str
     by: str
@@ -190,14 +191,14 @@ class TaskResolved(AboutTask, frozen=True, kw_only=True, tag="task.resolved"):
 
 
 class TaskCancelRequested(AboutTask, frozen=True, kw_only=True, tag="task.cancel-requested"):
-    """An operator wants the task gone; a running attempt is being stopped."""
+    """An operator cancelled the task; a running attempt is being stopped."""
 
     by: str
     reason: str = ""
 
 
 class TaskHeld(AboutTask, frozen=True, kw_only=True, tag="task.held"):
-    """An operator keeps the task waiting."""
+    """An operator holds the task."""
 
     by: str
     reason: str = ""
@@ -210,7 +211,7 @@ class TaskReleased(AboutTask, frozen=True, kw_only=True, tag="task.released"):
 
 
 class TaskExpedited(AboutTask, frozen=True, kw_only=True, tag="task.expedited"):
-    """The task goes before all others."""
+    """The task moved to the front of the queue."""
 
     by: str
     reason: str = ""
@@ -224,7 +225,7 @@ class TaskReprioritized(AboutTask, frozen=True, kw_only=True, tag="task.repriori
 
 
 class TaskEdited(AboutTask, frozen=True, kw_only=True, tag="task.edited"):
-    """A dead letter asks for something else now."""
+    """The specification of a dead letter was changed."""
 
     spec: TaskSpec
     payload_sha256: str
@@ -232,7 +233,7 @@ class TaskEdited(AboutTask, frozen=True, kw_only=True, tag="task.edited"):
 
 
 class TaskDropped(AboutTask, frozen=True, kw_only=True, tag="task.dropped"):
-    """A dead letter needs nothing more."""
+    """A dead letter was dismissed."""
 
     by: str
     reason: str
@@ -281,4 +282,4 @@ AttemptEvent = (
     | AttemptLate
     | AttemptTold
 )
-"""What becomes of one try at it."""
+"""What happens to one attempt at it."""

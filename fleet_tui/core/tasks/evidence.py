@@ -1,7 +1,7 @@
-"""What is known about a run, and what is not.
+"""Evidence about a run: definite or unknown.
 
-A question to a host has a :class:`Definite` answer or is :class:`Unknown`. A lost connection is
-never success and never failure; only what a host says about the named run counts as evidence.
+A query to a host gives a :class:`Definite` answer or is :class:`Unknown`. A lost connection is
+never success and never failure; only a host's report about the named run counts as evidence.
 """
 
 from enum import StrEnum
@@ -17,7 +17,7 @@ MAX_ANSWER_CHARS = 65_536
 
 
 class Usage(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Tokens of one run as the agent reported them, and its cost if it told one."""
+    """Tokens of one run as the agent reported them, and its cost if it reported one."""
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -26,8 +26,8 @@ class Usage(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     cost_microusd: int | None = None
     model: str | None = None
     unusable: bool = False
-    """What was reported is no number of tokens or no amount of money, or a gateway reported
-    nothing: what the run cost is not known."""
+    """The report has an invalid number of tokens or amount of money, or a gateway reported nothing:
+    the cost of the run is unknown."""
 
     @property
     def total_tokens(self) -> int:
@@ -41,32 +41,31 @@ class Usage(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 MAX_COST_USD = 1e6
-"""Above this a cost is nonsense, not money."""
+"""A cost above this is invalid."""
 
 
 def microusd(usd: float) -> int | None:
-    """Dollars as whole micro-dollars. What costs less than one costs one: it is never told as free.
-    None for what is no amount of money; -0.0 is none either."""
+    """Dollars as whole micro-dollars. A cost below one counts as one, so that it is never shown as
+    free. None for an invalid amount, including -0.0."""
     if not 0 <= usd <= MAX_COST_USD or str(usd).startswith("-"):
         return None
     return round(usd * 1_000_000) or int(usd > 0)
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """What a finished run gave back, as text cut to MAX_ANSWER_CHARS, recognised secrets taken out;
-    size and hash are of all of it as it came."""
+    """The answer of a finished run, as text cut to MAX_ANSWER_CHARS, with recognised secrets
+    removed; size and hash are of the complete answer as received."""
 
     text: Untrusted = NOTHING_SAID
     size_bytes: int = 0
     sha256: str = ""
     truncated: bool = False
     lost: bool = False
-    """Its host has not kept it: the text is empty, size and hash are what was written down, if it
-    was."""
+    """Its host has not kept it: the text is empty, size and hash are those recorded, if any."""
 
     @property
     def loss(self) -> str:
-        """What to say in place of a text that is lost; empty where none is."""
+        """Shown in place of a lost text; empty where none is lost."""
         if not self.lost:
             return ""
         known = f" ({self.size_bytes} bytes, sha256 {self.sha256[:12]})" if self.sha256 else ""
@@ -74,11 +73,11 @@ class Answer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 MAX_CHECKPOINT_CHARS = 65_536
-"""A longer checkpoint is not taken: half of one is none."""
+"""A longer checkpoint is rejected: a truncated one is useless."""
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a resumable run had come, in the program's own words. Opaque to us."""
+    """The progress of a resumable run, in the program's own format. Opaque to us."""
 
     text: Untrusted
     sha256: str
@@ -86,10 +85,10 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Blame(StrEnum):
-    """Whose doing it is that a run did not start, or failed."""
+    """Who is to blame that a run did not start, or failed."""
 
     NOBODY = "nobody"
-    """Nobody's that is known: a connection that was lost, a fence of ours, the end of a run."""
+    """Nobody, as far as known: a lost connection, a fence of ours, the end of a run."""
     AGENT = "agent"
     """The agent refused it, or failed it at once, for a reason of its own."""
     TASK = "task"
@@ -97,7 +96,8 @@ class Blame(StrEnum):
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True, tag="started"):
-    """The host claims the run: it runs now or will. Asking again can never start a second one."""
+    """The host has claimed the run: it runs now or will. Repeating the start can never start a
+    second one."""
 
     boot_id: str | None = None
     already: bool = False
@@ -116,23 +116,23 @@ class NotStarted(msgspec.Struct, frozen=True, kw_only=True, tag="not-started"):
     passing: bool = False
     """True when the agent only says that it starts, drains or restarts: probes say so, too."""
     withdrawn: bool = False
-    """True when the agent had accepted the run and says that it gave it back before it began."""
+    """True when the agent had accepted the run and reports that it gave it back before it began."""
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True, tag="running"):
-    """The host says it is still running."""
+    """The host reports that it is still running."""
 
     output_bytes: int | None = None
-    """How much it has said so far; None where the agent does not count it."""
+    """Bytes of output so far; None where the agent does not count them."""
     checkpoint: Checkpoint | None = None
     resumed_by_agent: bool = False
     """The agent itself continued the turn under a run id of its own after a crash."""
     suspended: bool = False
-    """Its program is stopped on its host (SIGSTOP) and does nothing until it is let go on."""
+    """Its program is stopped on its host (SIGSTOP) and does nothing until it is continued."""
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="finished"):
-    """The run ended and said so. ``ok`` is what the agent says of it."""
+    """The run ended and reported its result. ``ok`` is the agent's own report."""
 
     ok: bool
     answer: Answer = Answer()
@@ -166,17 +166,18 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class LateWord(StrEnum):
-    """What an agent says of a run that was given up. A result is not among them: it is kept."""
+    """An agent's report about a run that was given up. A result is not among them: it is stored
+    separately."""
 
     RUNS = "runs"
     NEVER_STARTED = "never-started"
-    """And never will: a tombstone keeps a late start from running."""
+    """And never will: a tombstone prevents a late start."""
     DIED = "died"
     STOPPED = "stopped"
 
     @property
     def text(self) -> str:
-        """What comes after "its agent says that it …"."""
+        """Completes the sentence "its agent says that it …"."""
         return {
             LateWord.RUNS: "still runs",
             LateWord.NEVER_STARTED: "never started, and no longer can",
@@ -186,12 +187,12 @@ class LateWord(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether there is nothing more to hear."""
+        """Whether no further report is expected."""
         return self is not LateWord.RUNS
 
 
 class LostReason(StrEnum):
-    """Why a question has no answer."""
+    """Why a query got no answer."""
 
     CONNECTION_LOST = "connection-lost"
     TIMEOUT = "timeout"
@@ -199,11 +200,11 @@ class LostReason(StrEnum):
     BAD_ANSWER = "bad-answer"
     HUNG = "hung"
     REFUSED = "refused"
-    """The agent answers but does not tell about this run now (starting, no permission)."""
+    """The agent answers but does not report on this run now (starting, no permission)."""
     NO_TRACE = "no-trace"
     """The agent does not know the run and nothing proves that it never ran."""
     CANNOT_CANCEL = "cannot-cancel"
-    """The agent answers, and does not take a cancel while it drains. The run is where it was."""
+    """The agent answers, but takes no cancel while it drains. The run is unchanged."""
     CANCELLED = "cancelled"
     """We stopped waiting (the engine is stopping)."""
 
@@ -233,30 +234,31 @@ class Definite(msgspec.Struct, Generic[T_co], frozen=True):
 
 
 class Unknown(msgspec.Struct, frozen=True):
-    """No answer that can be relied on."""
+    """No reliable answer."""
 
     reason: LostReason
     detail: Untrusted = NOTHING_SAID
 
 
 class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """What is needed to start one attempt. The payload travels beside the command, never in it."""
+    """Everything needed to start one attempt. The payload is sent separately from the command,
+    never in it."""
 
     run_id: str
     task_id: str
     attempt: int
     payload: Untrusted
     label: str
-    """What people see for the task, such as ``t-42``."""
+    """The task's name for people, such as ``t-42``."""
     start_to_close_ms: int | None
     heartbeat_ms: int | None = None
     resumable: bool = False
     """Whether its checkpoints are of use."""
     checkpoint: Checkpoint | None = None
-    """Where a resumable task continues; None from the start."""
+    """Where a resumable task continues; None for the beginning."""
     epoch: Epoch = Epoch(0)
-    """Of the engine that planned the attempt; 0 where that is not known."""
+    """Of the engine that planned the attempt; 0 where unknown."""
     planned_at_ms: int | None = None
-    """When the attempt was planned, epoch ms; None where that is not known."""
+    """When the attempt was planned, epoch ms; None where unknown."""
     trace_id: str
     """32 hex digits: the trace id that marks the agent's log lines of this run."""

@@ -1,4 +1,4 @@
-"""What a task answers to a filter: the keys, their values, and the text that words look into."""
+"""Tasks in filters: the keys, their values, and the text that words are searched in."""
 
 from fleet_tui.core.fleet import Priority, TaskClass
 from fleet_tui.core.tasks.model import Task, TaskPhase
@@ -17,11 +17,11 @@ TASK_WORDS: dict[str, tuple[str, ...]] = {
     "prio": tuple(priority.name for priority in Priority),
     "class": tuple(each.value for each in TaskClass),
 }
-"""Keys whose values are a few words, with all of them."""
+"""Keys with a closed set of values, and these values."""
 
 
 def task_value(task: Task, key: str, now_ms: int) -> Value:
-    """The task's answer for one of TASK_KEYS; None where it has none."""
+    """The task's value for one of TASK_KEYS; None where it has none."""
     spec = task.spec
     match key:
         case "task":
@@ -62,8 +62,8 @@ def task_value(task: Task, key: str, now_ms: int) -> Value:
 
 
 def task_text(task: Task) -> str:
-    """What a word of a filter is looked for in: what people know a task by, why it stands where it
-    stands, and its text."""
+    """The text in which the words of a filter are searched: a task's names, the reason for its
+    state, and its payload."""
     spec = task.spec
     agent = task.attempt.agent if task.attempt is not None else ""
     known = (task.label, task_word(task), agent, spec.client or "", spec.pool or "", task.reason)

@@ -1,5 +1,5 @@
-"""The part of folding that concerns tasks: what one is after a fact about it, and what that does to
-its agents, the routing decisions and the totals."""
+"""Folding events of tasks: a task after an event, and the effects on its agents, the routing
+decisions and the totals."""
 
 from typing import assert_never
 
@@ -62,7 +62,7 @@ def fold_task(draft: Draft, event: TaskEvent) -> None:
                         else task.requeued_at_ms
                     ),
                     duplicate_possible=task.duplicate_possible or event.duplicate_possible,
-                    # Whoever wanted it gone was obeyed or overruled.
+                    # The cancel was carried out or overruled.
                     cancel_requested_by=None,
                     dropped_by=None,
                     reason=reason,

@@ -1,5 +1,5 @@
-"""The part of folding that concerns attempts: what one is after a fact about it, and what that does
-to its task, its agent and the totals."""
+"""Folding events of attempts: an attempt after an event, and the effects on its task, its agent and
+the totals."""
 
 from typing import assert_never
 
@@ -77,7 +77,7 @@ def _free_slot(draft: Draft, ended: Attempt) -> None:
 
 
 def next_attempt(attempt: Attempt, event: AttemptEvent, at_ms: int) -> Attempt:
-    """The attempt after a fact about it. The usual facts first."""
+    """The attempt after an event. The most frequent kinds first."""
     match event:
         case AttemptStarted(boot_id=boot_id):
             return _running(attempt, at_ms, boot_id or attempt.boot_id, attempt.resumed_by_agent)
@@ -126,7 +126,7 @@ def next_attempt(attempt: Attempt, event: AttemptEvent, at_ms: int) -> Attempt:
 
 
 def _running(attempt: Attempt, at_ms: int, boot_id: str | None, resumed: bool) -> Attempt:
-    """It runs. A stop that was asked for stays asked for."""
+    """It runs. A requested stop stays requested."""
     return replace(
         attempt,
         phase=AttemptPhase.RUNNING if attempt.cancel_cause is None else AttemptPhase.CANCELLING,

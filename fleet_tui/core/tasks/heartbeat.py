@@ -1,7 +1,7 @@
 """Signs of life of runs, above all of those that have a heartbeat deadline.
 
-A sign of life is not written to the ledger: it changes nothing. The engine remembers the last one
-of each run, and after a restart or a pause counts from then.
+A sign of life is not written to the ledger, because it changes nothing. The engine remembers the
+last one of each run, and counts from the instant it resumes after a restart or a pause.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from fleet_tui.core.tasks.model import Attempt
 from fleet_tui.core.text.words import elapsed_ms
 
 MIN_ASK_MS = 1_000
-"""No run is asked more often than this, however short its heartbeat."""
+"""No run is queried more often than this, however short its heartbeat."""
 
 
 class Beat(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +30,7 @@ Beats = Mapping[RunId, Beat]
 
 
 def ask_every_ms(heartbeat_ms: int) -> int:
-    """How often a run is asked, so that one lost question does not look like silence."""
+    """How often a run is queried, so that one lost query does not look like silence."""
     return max(heartbeat_ms // 3, MIN_ASK_MS)
 
 
@@ -46,16 +46,16 @@ def sign_of_life(before: Beat | None, report: Running, now_ms: int) -> Beat:
 
 
 class Ear(msgspec.Struct, frozen=True, kw_only=True):
-    """What the engine heard, and since when it listens: a paused engine hears nothing, and that is
-    nobody's silence."""
+    """The signs of life that the engine received, and since when it listens: a pause of the engine
+    never counts as silence of a run."""
 
     since_ms: int = 0
-    """When it last went on after a pause; its start counts as one."""
+    """When it last resumed after a pause; its start counts as one."""
     beats: Beats = {}
 
 
 def silence_ms(attempt: Attempt, ear: Ear, now_ms: int) -> int:
-    """For how long nothing was heard of a run, as far as this engine can tell."""
+    """How long a run has been silent, as far as this engine can tell."""
     since_ms = max(attempt.started_at_ms or attempt.planned_at_ms, ear.since_ms)
     beat = ear.beats.get(attempt.run_id)
     if beat is not None:

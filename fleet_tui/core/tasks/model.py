@@ -1,4 +1,4 @@
-"""A task in the ledger: what was asked for, and every attempt at it."""
+"""A task in the ledger: its specification, and every attempt at it."""
 
 from enum import StrEnum
 from typing import Final, NamedTuple, assert_never
@@ -29,11 +29,11 @@ from fleet_tui.core.text.redaction import without_secrets
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 
 MAX_SHOWN_CHARS = 2_000
-"""Of a payload, wherever it stands in a line."""
+"""Of a payload, wherever a line shows it."""
 
 
 class AttemptPhase(StrEnum):
-    """Where an attempt stands. The first four are open."""
+    """The phase of an attempt. The first four are open."""
 
     PLANNED = "planned"
     RUNNING = "running"
@@ -42,7 +42,7 @@ class AttemptPhase(StrEnum):
     NOT_STARTED = "not-started"
     """Refused before it began."""
     FENCED = "fenced"
-    """Never started, and a tombstone on its host keeps a late start from running."""
+    """Never started, and a tombstone on its host prevents a late start."""
     DIED = "died"
     GIVEN_UP = "given-up"
     """Unknown for longer than the fleet's ``lost_after``."""
@@ -96,7 +96,7 @@ _PHASES: Final = {
 
 
 class CancelCause(StrEnum):
-    """Who wants an attempt stopped."""
+    """Why an attempt is stopped."""
 
     OPERATOR = "operator"
     DEADLINE = "deadline"
@@ -114,7 +114,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     planned_at_ms: int
     decision: RoutingDecision
     epoch: Epoch = Epoch(0)
-    """Of the engine that planned it; 0 in ledgers that did not tell."""
+    """Of the engine that planned it; 0 in ledgers that did not record it."""
     started_at_ms: int | None = None
     ended_at_ms: int | None = None
     unknown_since_ms: int | None = None
@@ -122,43 +122,43 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     boot_id: str | None = None
     resumed_by_agent: bool = False
     model_trouble: ModelTrouble | None = None
-    """What is wrong with its model, as its agent told it last."""
+    """What is wrong with its model, as its agent last reported."""
     suspended_at_ms: int | None = None
-    """When its program was found stopped on its host; None while it goes on."""
+    """When its program was found stopped on its host; None while it runs."""
     cancel_cause: CancelCause | None = None
     cancel_refused: Untrusted | None = None
-    """What its agent said when it took no cancel because it drains."""
+    """Its agent's reply when it took no cancel because it drains."""
     reason: str = ""
     blame: Blame = Blame.NOBODY
-    """Whose doing it is that it did not start or failed."""
+    """Who is to blame that it did not start or failed."""
     detail: Untrusted = NOTHING_SAID
     answer: Answer = Answer()
     usage: Usage = Usage()
     cost_microusd: int = 0
     checkpoint: Checkpoint | None = None
-    """The last one it was seen to leave."""
+    """The newest one known."""
     late: bool = False
-    """A result came after the attempt was given up; it is kept and changes nothing."""
+    """A result came after the attempt was given up; it is stored and changes nothing."""
     late_ok: bool | None = None
-    """Whether that result is a success; None where that was not kept."""
+    """Whether that result is a success; None where that was not recorded."""
     late_failure: str = ""
-    """A stable word for what went wrong according to it."""
+    """Its failure code."""
     late_word: LateWord | None = None
-    """What its agent last said of it after it was given up."""
+    """Its agent's last report after it was given up."""
 
     @property
     def is_over(self) -> bool:
-        """Whether its agent has told, if late, how it ended."""
+        """Whether its agent has reported its end, even if late."""
         return self.late or (self.late_word is not None and self.late_word.is_final)
 
     @property
     def is_unheard(self) -> bool:
-        """Whether it was given up, and its agent has not told since how it ended."""
+        """Whether it was given up, and its agent has not reported its end since."""
         return self.phase is AttemptPhase.GIVEN_UP and not self.is_over
 
     @property
     def told_late(self) -> str:
-        """What comes after "its agent said since then that it …"; empty where it said nothing."""
+        """Completes "its agent said since then that it …"; empty where there was no report."""
         if not self.late:
             return "" if self.late_word is None else self.late_word.text
         if self.late_ok is None:
@@ -168,7 +168,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class TaskSpec(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """What the operator asked for."""
+    """The specification of a task as the operator submitted it."""
 
     payload: Untrusted
     needs: frozenset[Capability] = frozenset()
@@ -182,20 +182,20 @@ class TaskSpec(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     priority: Priority = Priority.P2
     task_class: TaskClass = TaskClass.ONCE
     deadlines: Deadlines | None = None
-    """None takes the fleet's."""
+    """None means the fleet's."""
     written_deadlines: tuple[str, ...] | None = None
-    """Which of ``deadlines`` the submitter named, by field; the others were the fleet's then. None
-    where that was not told."""
+    """Which of ``deadlines`` the submitter set, by field; the others were the fleet's then. None
+    where that was not recorded."""
     labels: dict[str, str] = {}
 
     @property
     def shown(self) -> Untrusted:
-        """The beginning of the payload as people may see it, enough for any line."""
+        """The beginning of the payload, redacted, long enough for any line."""
         return without_secrets(self.payload, MAX_SHOWN_CHARS)
 
 
 class TaskPhase(StrEnum):
-    """Where a task stands."""
+    """The phase of a task."""
 
     WAITING = "waiting"
     ACTIVE = "active"
@@ -207,7 +207,7 @@ class TaskPhase(StrEnum):
 
     @property
     def is_closed(self) -> bool:
-        """Whether nothing more will happen to the task by itself."""
+        """Whether the task no longer changes by itself."""
         match self:
             case TaskPhase.WAITING | TaskPhase.ACTIVE | TaskPhase.NEEDS_OPERATOR:
                 return False
@@ -218,7 +218,7 @@ class TaskPhase(StrEnum):
 
     @property
     def has_failed(self) -> bool:
-        """Whether it ended without being done, and nobody wanted it so."""
+        """Whether it ended unsuccessfully and was not cancelled."""
         match self:
             case TaskPhase.FAILED | TaskPhase.EXPIRED:
                 return True
@@ -235,7 +235,7 @@ class TaskPhase(StrEnum):
 
 
 class HoldRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Kept waiting by an operator."""
+    """A hold by an operator."""
 
     by: str
     reason: str
@@ -243,12 +243,12 @@ class HoldRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Task(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """A task and everything that was tried for it."""
+    """A task and all its attempts."""
 
     id: TaskId
     number: int
     key: str
-    """The client's key: the same key is the same task."""
+    """The submitter's key: the same key is the same task."""
     spec: TaskSpec
     by: str
     submitted_at_ms: int
@@ -259,19 +259,19 @@ class Task(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     not_before_ms: int = 0
     """Waiting tasks are not placed before this instant."""
     requeued_at_ms: int | None = None
-    """When an operator last let it run again, after its end or by a verdict; of a paced requeue:
-    when its turn is. Its deadlines count from then."""
+    """When an operator last had it run again, after its end or by a verdict; for a paced requeue
+    the instant of its turn. Its deadlines count from then."""
     duplicate_possible: bool = False
-    """It was let run again while an earlier run may have had effects, or may go on."""
+    """It was run again while an earlier run may have had effects, or may still be running."""
     judged: RunId | None = None
     """The newest run that an operator gave a verdict on."""
     hold: HoldRecord | None = None
     expedited_at_ms: int | None = None
-    """Since when it goes before all others, if an operator said so."""
+    """Since when it is expedited, if an operator did that."""
     asked: TaskSpec | None = None
-    """What was submitted, where an operator changed ``spec`` since."""
+    """The original specification, where an operator has changed ``spec`` since."""
     dropped_by: str | None = None
-    """Who decided that its failure needs nothing more."""
+    """Who dismissed its failure."""
     cancel_requested_by: str | None = None
     ended_at_ms: int | None = None
     reason: str = ""
@@ -284,22 +284,22 @@ class Task(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     @property
     def asked_at_ms(self) -> int:
-        """From when its deadlines count: its submission, or when it was last asked for again."""
+        """The start of its deadlines: its submission, or its last requeue."""
         return self.submitted_at_ms if self.requeued_at_ms is None else self.requeued_at_ms
 
     @property
     def submitted_spec(self) -> TaskSpec:
-        """What its key stands for."""
+        """The specification that its key stands for."""
         return self.asked or self.spec
 
     @property
     def is_retry(self) -> bool:
-        """Whether its next placement would be a further try at the same request."""
+        """Whether its next placement would be another try at the same request."""
         return bool(self.attempts) and self.attempts[-1].planned_at_ms >= self.asked_at_ms
 
     @property
     def checkpoint(self) -> Checkpoint | None:
-        """The newest one that any of its attempts left."""
+        """The newest checkpoint of all its attempts."""
         left = (a.checkpoint for a in reversed(self.attempts) if a.checkpoint is not None)
         return next(left, None)
 
@@ -321,7 +321,7 @@ class Task(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     @property
     def has_unknown_cost(self) -> bool:
-        """Whether a run of it reported what is no cost."""
+        """Whether one of its runs reported an unusable cost."""
         return any(a.usage.unusable for a in self.attempts)
 
 

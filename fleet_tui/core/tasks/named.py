@@ -1,4 +1,5 @@
-"""Commands that name tasks: one change for each of them, and why nothing is done to the others."""
+"""Commands that name tasks: one change for each of them, and the reason for each that is left
+out."""
 
 from collections.abc import Callable
 
@@ -18,7 +19,7 @@ def unknown_task(task: TaskId) -> Refused:
 
 
 def ended_long_ago(task: Task) -> Refused:
-    """The ledger holds the task, but nothing can be done to it any more."""
+    """The ledger holds the task, but it can no longer be changed."""
     return Refused(
         code=RefusalCode.ENDED_LONG_AGO,
         text=f"{task.label} {task.phase} too long ago to be changed.",
@@ -31,8 +32,8 @@ def for_each(
     named: tuple[TaskId, ...],
     change: Callable[[Task], list[Event] | Refused],
 ) -> Decision:
-    """One change for many tasks. Those it cannot be done for are left out; it is refused when it
-    can be done for none, with the reason of the first."""
+    """One change for many tasks. Those that cannot be changed are left out; the command is refused
+    if it can change none, with the reason of the first."""
     if not named:
         return Refused(code=RefusalCode.NOTHING_NAMED, text="No task was named.")
     if len(named) > MAX_NAMED_TASKS:

@@ -1,4 +1,4 @@
-"""What the ledger says about tasks and the attempts at them, in words."""
+"""Sentences for the events of tasks and their attempts."""
 
 from typing import assert_never
 
@@ -54,7 +54,7 @@ from fleet_tui.core.text.untrusted import NOTHING_SAID
 
 
 def task_sentence(event: TaskEvent, state: FleetState) -> Sentence:
-    """A fact about a task in words. ``state`` is the state after it."""
+    """The sentence for an event of a task. ``state`` is the state after it."""
     label = _label(state, event.task)
     match event:
         case TaskSubmitted(by=by):
@@ -118,14 +118,14 @@ def task_sentence(event: TaskEvent, state: FleetState) -> Sentence:
 
 
 def _cost(event: AttemptFinished) -> str:
-    """What a run cost, to a hundredth of a cent where all of it is known."""
+    """The cost of a run, to a hundredth of a cent where it is fully known."""
     if event.usage.unusable:
         return words.cost(event.cost_microusd, is_unknown=True)
     return f"${event.cost_microusd / 1_000_000:.4f}"
 
 
 def attempt_sentence(event: AttemptEvent, state: FleetState) -> Sentence:
-    """A fact about an attempt in words. ``state`` is the state after it."""
+    """The sentence for an event of an attempt. ``state`` is the state after it."""
     task_id, number = split_run_id(event.run)
     found = find_attempt(state, event.run)
     agent = found[1].agent if found is not None else None

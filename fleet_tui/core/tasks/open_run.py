@@ -1,4 +1,4 @@
-"""What is known about a task's open run beside its phase, in words: the same in every place."""
+"""Notes about a task's open run in addition to its phase, the same everywhere."""
 
 from fleet_tui.core.agents import model_trouble
 from fleet_tui.core.ledger.state import FleetState
@@ -9,9 +9,9 @@ from fleet_tui.core.text import words
 
 
 def notes(state: FleetState, task: Task, now_ms: int, offset_minutes: int = 0) -> list[str]:
-    """What follows the phase: ``no sign of life for 40s; moved at 12:04:31``, ``model: rate limit,
-    try 4 of 10`` or ``but stopped on its host``; empty while it just runs. The clock leads UTC by
-    so many minutes. Of our own words alone."""
+    """The text after the phase: ``no sign of life for 40s; moved at 12:04:31``, ``model: rate
+    limit, try 4 of 10`` or ``but stopped on its host``; empty while it just runs. Times are that
+    many minutes ahead of UTC. Contains only our own text."""
     quiet = silence.silence_of(state, task)
     if quiet is not None:  # what was heard last of its model or program says nothing now
         return [silence.in_words(quiet, now_ms, offset_minutes)]

@@ -1,8 +1,7 @@
 """The open tasks in numbers, kept up to date as they change.
 
-There may be a hundred thousand. A fleet is looked at every second and little has changed since, so
-only tasks that are others than before are counted anew; a walk that sees that they are the same is
-all that is done for the rest.
+There may be a hundred thousand. The numbers are read every second and little changes in between, so
+only tasks that changed are counted again; the rest are merely compared by identity.
 """
 
 from collections import Counter
@@ -15,7 +14,7 @@ from fleet_tui.core.tasks.model import AttemptPhase, Task, TaskPhase
 
 
 class _Kind(NamedTuple):
-    """Tasks that count for the same."""
+    """Tasks that are counted together."""
 
     word: str
     priority: Priority | None = None
@@ -27,7 +26,7 @@ _RUNS, _UNKNOWN, _NEEDS = (_Kind(word) for word in ("runs", "unknown", "needs-op
 
 
 class OpenWork:
-    """Counts of the open tasks of one fleet. Not for sharing: it belongs to who looks."""
+    """Counts of the open tasks of one fleet. Not for sharing: each reader has its own."""
 
     def __init__(self) -> None:
         self._seen: Mapping[TaskId, Task] = {}
@@ -38,7 +37,7 @@ class OpenWork:
         """When the oldest waiting task was submitted; None when none waits."""
 
     def follow(self, tasks: Mapping[TaskId, Task]) -> "OpenWork":
-        """Look at the open tasks as they are now; itself."""
+        """Update the counts to the current open tasks; returns itself."""
         if tasks is self._seen:
             return self
         seen = self._seen
@@ -58,31 +57,31 @@ class OpenWork:
 
     @property
     def waiting(self) -> int:
-        """Tasks that want an agent."""
+        """Tasks that wait for an agent."""
         return sum(n for kind, n in self._kinds.items() if kind.priority is not None)
 
     @property
     def held(self) -> int:
-        """Waiting tasks that waiting alone will not place."""
+        """Waiting tasks that will not be placed by waiting."""
         return sum(n for kind, n in self._kinds.items() if kind.word == _HELD)
 
     @property
     def running(self) -> int:
-        """Tasks that are under way."""
+        """Tasks in progress."""
         return self._kinds[_RUNS]
 
     @property
     def unknown(self) -> int:
-        """Tasks whose run nobody can tell of now."""
+        """Tasks whose run is in unknown state."""
         return self._kinds[_UNKNOWN]
 
     @property
     def needs_operator(self) -> int:
-        """Tasks that want a verdict."""
+        """Tasks that need a verdict."""
         return self._kinds[_NEEDS]
 
     def by_priority(self) -> dict[Priority, int]:
-        """Waiting tasks of each priority, also those of none."""
+        """Waiting tasks of each priority, zeros included."""
         found = dict.fromkeys(Priority, 0)
         for kind, count in self._kinds.items():
             if kind.priority is not None:
@@ -90,7 +89,7 @@ class OpenWork:
         return found
 
     def by_pool(self) -> dict[PoolName, int]:
-        """Waiting tasks by the pool they wait for, as far as routing has said."""
+        """Waiting tasks by the pool that they wait for, as far as routing has determined it."""
         found: dict[PoolName, int] = {}
         for kind, count in self._kinds.items():
             if kind.pool is not None:

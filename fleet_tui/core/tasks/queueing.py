@@ -1,4 +1,4 @@
-"""What operators do to tasks that are open: cancel, hold, release, expedite, another priority."""
+"""Operators' commands for open tasks: cancel, hold, release, expedite, set a priority."""
 
 from fleet_tui.core.ledger.decided import Decision, changed_since
 from fleet_tui.core.ledger.events import Event
@@ -20,7 +20,7 @@ from fleet_tui.core.tasks.named import for_each
 
 
 def cancel(state: FleetState, by: str, command: Cancel) -> Decision:
-    """Off the queue at once, or stopped where they run."""
+    """Remove tasks from the queue at once, or stop them where they run."""
 
     def change(task: Task) -> list[Event] | Refused:
         if task.phase.is_closed:
@@ -57,7 +57,7 @@ def hold(state: FleetState, by: str, command: Hold) -> Decision:
 
 
 def release(state: FleetState, by: str, command: Release) -> Decision:
-    """Let held tasks be placed."""
+    """Release held tasks for placement."""
 
     def change(task: Task) -> list[Event] | Refused:
         if task.phase.is_closed:
@@ -75,7 +75,7 @@ def release(state: FleetState, by: str, command: Release) -> Decision:
 
 
 def expedite(state: FleetState, by: str, command: Expedite) -> Decision:
-    """Place waiting tasks before all others."""
+    """Move waiting tasks to the front of the queue."""
 
     def change(task: Task) -> list[Event] | Refused:
         if task.expedited_at_ms is not None:

@@ -1,7 +1,8 @@
-"""What is told of an attempt: why it ended, and whose words its detail is, its agent's or ours.
+"""The evidence shown for an attempt: why it ended, and whether its detail is its agent's text or
+ours.
 
-Both sorts of detail are kept as untrusted text, for ours often have theirs in them; but nobody is
-said to have said what was only noticed here.
+Both kinds of detail are kept as untrusted text, because ours often contains theirs; but text that
+was only noticed here is never attributed to the agent.
 """
 
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 
 MAX_NAME_CHARS = 64
 MARK_CHARS = 8
-"""Of a boot id, which is long and says nothing but that it is the same."""
+"""Of a boot id, which is long and only needs to be compared."""
 DIGEST_CHARS = 12
 
 _OURS = (
@@ -30,11 +31,11 @@ _OURS = (
     | frozenset(reason.value for reason in LostReason)
     | frozenset(code.value for code in NotStartedCode if code.is_noticed_here)
 )
-"""Reasons of attempts that did not start which come from this side, their details included."""
+"""Reasons for not starting that were determined on this side, with their details."""
 
 
 def is_quote(attempt: Attempt) -> bool:
-    """Whether ``attempt.detail`` is what the agent said, word for word but for secrets."""
+    """Whether ``attempt.detail`` is the agent's own text, verbatim except for secrets."""
     if attempt.late and attempt.late_failure:
         return True
     match attempt.phase:
@@ -59,7 +60,7 @@ def is_quote(attempt: Attempt) -> bool:
 
 
 def reason_of(attempt: Attempt) -> str:
-    """Why an attempt ended as it did; empty where nobody told. May hold what a remote side said."""
+    """Why an attempt ended as it did; empty where unknown. May contain remote text."""
     if not attempt.reason:
         return ""
     match attempt.phase:
@@ -85,20 +86,20 @@ def reason_of(attempt: Attempt) -> str:
 
 
 class Known(NamedTuple):
-    """One thing that is known of an attempt; a verdict rests on them."""
+    """One fact known about an attempt; verdicts are based on these."""
 
     at_ms: int | None
-    """When it was learned; None where that is not told."""
+    """When it was learned; None where that was not recorded."""
     text: str
     """Our words, safe to show."""
     said: Untrusted = NOTHING_SAID
-    """What follows them after a colon, in somebody's words; may be nothing."""
+    """The quoted text after it and a colon; may be empty."""
     is_news: bool = False
-    """Whether it is about what nobody knew for a while."""
+    """Whether it resolves something that was unknown for a while."""
 
 
 def known(attempt: Attempt, now_ms: int) -> Iterator[Known]:
-    """When something was learned about an attempt, and who said so, without its answer."""
+    """The facts learned about an attempt, with their instants and sources, without its answer."""
     agent = safe_line(attempt.agent, MAX_NAME_CHARS)
     if attempt.started_at_ms is None:
         silent = "" if attempt.phase is AttemptPhase.DIED else "; its start was never confirmed"

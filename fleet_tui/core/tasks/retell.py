@@ -1,6 +1,6 @@
-"""A task out of its own events, for one that the state has forgotten.
+"""Rebuilds a task from its own events, for one that the state has forgotten.
 
-The same folding as of the whole ledger, so the task comes out as it stood after the last of them.
+It uses the same fold as the whole ledger, so the task is as it was after the last of them.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from fleet_tui.core.tasks.model import Task
 
 
 class Retelling:
-    """One task's events being applied, and nothing else of the ledger."""
+    """Applies the events of one task, without the rest of the ledger."""
 
     def __init__(self, task_id: TaskId, before: Task | None = None) -> None:
         """``before`` is the task where its events begin; None at its submission."""
@@ -25,7 +25,7 @@ class Retelling:
         self._folding = Folding(base)
 
     def add(self, story: Iterable[Recorded]) -> None:
-        """These came next; each is about the task."""
+        """Add the next events; each is about the task."""
         folding = self._folding
         for recorded in story:
             # The engine that wrote an event is the one that planned the attempt in it.
@@ -34,7 +34,7 @@ class Retelling:
 
     @property
     def task(self) -> Task | None:
-        """As it stands now; None without its beginning."""
+        """The task so far; None without its beginning."""
         return self._folding.tasks.find(self._task_id)
 
     @property

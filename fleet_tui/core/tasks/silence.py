@@ -1,7 +1,7 @@
-"""How long nothing was heard of a run, and what happens when that goes on.
+"""How long a run has been silent, and what happens if it stays silent.
 
-A gateway that hangs keeps its connection open, so its run counts as running until the connection
-is given up; that nothing is heard of it is known from the looks at its agent.
+A gateway that hangs keeps its connection open, so its run counts as running until the connection is
+given up; the silence is known from the probes of its agent.
 """
 
 from enum import StrEnum
@@ -16,7 +16,7 @@ from fleet_tui.core.text import words
 
 
 class AfterSilence(StrEnum):
-    """What becomes of a task once its silent run is given up, as an operator reads it."""
+    """What happens to a task once its silent run is given up, as shown to operators."""
 
     CANCELLED = "counts as cancelled"
     MOVED = "moved"
@@ -24,7 +24,7 @@ class AfterSilence(StrEnum):
 
 
 class Silence(msgspec.Struct, frozen=True, kw_only=True):
-    """Nothing is heard of an open run."""
+    """The silence of an open run."""
 
     since_ms: int
     ends_at_ms: int | None
@@ -32,14 +32,14 @@ class Silence(msgspec.Struct, frozen=True, kw_only=True):
     then: AfterSilence
     """What happens then."""
     is_sure: bool
-    """Whether the run is unknown already, so that ``ends_at_ms`` is the time and no bound."""
+    """Whether the run is unknown already, so that ``ends_at_ms`` is exact and not just a bound."""
     patience_ms: int = 0
-    """How long is waited once the run is unknown."""
+    """How long to wait once the run is unknown."""
 
 
 def silent_since(state: FleetState, attempt: Attempt) -> int | None:
-    """Since when nothing is heard of an open run: it is unknown, or its agent fails its probes and
-    is out of service. None while something is heard."""
+    """Since when an open run has been silent: it is unknown, or its agent fails its probes and is
+    out of service. None while it is not silent."""
     known = [attempt.unknown_since_ms] if attempt.phase is AttemptPhase.UNKNOWN else []
     agent = state.agents.get(attempt.agent)
     if agent is not None and agent.silent_since_ms is not None:
@@ -48,7 +48,7 @@ def silent_since(state: FleetState, attempt: Attempt) -> int | None:
 
 
 def after_silence(state: FleetState, task: Task, attempt: Attempt) -> AfterSilence:
-    """What would become of a task now if its open run were given up."""
+    """What would happen to a task now if its open run were given up."""
     if task.cancel_requested_by is not None:
         return AfterSilence.CANCELLED
     if may_move(state, task, attempt) and tries_left(state, task):
@@ -57,7 +57,7 @@ def after_silence(state: FleetState, task: Task, attempt: Attempt) -> AfterSilen
 
 
 def silence_of(state: FleetState, task: Task) -> Silence | None:
-    """The silence of a task's open run; None while something is heard of it, or nothing runs."""
+    """The silence of a task's open run; None while it is not silent, or nothing runs."""
     attempt = task.open_attempt
     if attempt is None:
         return None
@@ -78,13 +78,13 @@ def silence_of(state: FleetState, task: Task) -> Silence | None:
 
 
 def in_words(silence: Silence, now_ms: int, offset_minutes: int = 0) -> str:
-    """``no sign of life for 40s; moved at 12:04:31``; the clock leads UTC by so many minutes."""
+    """``no sign of life for 40s; moved at 12:04:31``; times are that many minutes ahead of UTC."""
     heard = f"no sign of life for {words.age(silence.since_ms, now_ms)}"
     if silence.ends_at_ms is None:
         return f"{heard}; still waiting"
     when, at_ms = "at", silence.ends_at_ms
     if not silence.is_sure:
-        # The wait begins when the run counts as unknown, so a bound that has passed is none.
+        # The wait begins when the run counts as unknown, so a bound in the past is meaningless.
         passed = at_ms <= now_ms
         when, at_ms = "not before", now_ms + silence.patience_ms if passed else at_ms
     return f"{heard}; {silence.then} {when} {words.clock(at_ms, offset_minutes)}"

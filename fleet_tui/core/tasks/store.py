@@ -1,5 +1,5 @@
-"""Where the tasks of a state stand while events are folded into it: open, closed, dead letters, and
-those that are kept beyond their time because of a run that nobody has heard of since.
+"""The tasks of a state while events are folded into it: open, closed, dead letters, and those that
+are kept longer because of a run that was given up and not reported since.
 
 Each map is copied when it is first written, so a batch pays for one copy however long it is, and
 the state it began with is never touched.
@@ -13,11 +13,11 @@ from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.tasks.model import Task, TaskSpec
 
 MAX_CLOSED_TASKS = 2_000
-"""Ended tasks that a state remembers; older ones are in the journal alone."""
+"""Ended tasks that a state remembers; older ones are only in the journal."""
 MAX_DEAD_LETTERS = 10_000
-"""Failed tasks kept for somebody to look at; older ones are in the journal alone."""
+"""Failed tasks kept for an operator; older ones are only in the journal."""
 MAX_UNHEARD = 10_000
-"""Ended tasks kept because a run of theirs was given up and its agent may still tell about it."""
+"""Ended tasks kept because a run of theirs was given up and its agent may still report on it."""
 MAX_KEYS = 120_000
 """Submitters' keys remembered, more than tasks can be open or a file of tasks can have lines; the
 oldest are forgotten first."""
@@ -40,7 +40,7 @@ class TaskStore:
                 self._count(task.spec, 1)
 
     def find(self, task_id: TaskId) -> Task | None:
-        """The task, wherever it stands."""
+        """The task, in whichever map it is."""
         return (
             self.open.get(task_id)
             or self.closed.get(task_id)
@@ -49,7 +49,7 @@ class TaskStore:
         )
 
     def remember_key(self, key: str, mark: KeyMark) -> None:
-        """From now on the key stands for this; the oldest keys are forgotten."""
+        """Store the value for the key; the oldest keys are forgotten."""
         if self.keys is self._base.keys:
             self.keys = dict(self.keys)
         self.keys[key] = mark
@@ -57,7 +57,7 @@ class TaskStore:
             del self.keys[next(iter(self.keys))]
 
     def put(self, task: Task) -> None:
-        """Stand the task where its phase belongs, in its old place if that is the same map."""
+        """Put the task into the map of its phase, in its old place if that is the same map."""
         if not task.phase.is_closed:
             self._put_open(task)
         elif task.dropped_by is None and task.phase.has_failed:
@@ -98,7 +98,7 @@ class TaskStore:
             self._let_go(self.dead.pop(next(iter(self.dead))))
 
     def _let_go(self, task: Task) -> None:
-        """Forget the task, unless one of its runs may still be heard of."""
+        """Forget the task, unless one of its runs may still be reported on."""
         if not any(attempt.is_unheard for attempt in task.attempts):
             return
         if self.unheard is self._base.unheard_tasks:

@@ -1,4 +1,4 @@
-"""What is accepted as work, and when the queue says no."""
+"""Which work is accepted, and when a full queue refuses it."""
 
 import hashlib
 from collections import Counter
@@ -21,7 +21,7 @@ MAX_OPEN_TASKS = 100_000
 """No fleet file can allow more open tasks than this."""
 
 MAX_PAYLOAD_BYTES = 4 * 1024 * 1024
-"""The largest message an OpenClaw gateway takes."""
+"""The largest message that an OpenClaw gateway accepts."""
 
 MAX_SHOWN_NAME_CHARS = 80
 
@@ -32,7 +32,7 @@ def payload_sha256(spec: TaskSpec) -> str:
 
 
 def submit(state: FleetState, by: str, command: Submit) -> Decision:
-    """New work, or the work that its key already stands for, wherever that may not go any more."""
+    """New work, or the existing task of its key, even if that could no longer be placed."""
     problem = _bad_payload(command.spec)
     if problem is not None:
         return problem
@@ -65,7 +65,7 @@ def submit(state: FleetState, by: str, command: Submit) -> Decision:
 
 
 def bad_spec(state: FleetState, spec: TaskSpec) -> Refused | None:
-    """Why nobody could ever do this, if so."""
+    """Why no agent could ever do this, if so."""
     return _bad_payload(spec) or _bad_place(state, spec)
 
 
@@ -88,7 +88,7 @@ def _same_key(state: FleetState, mark: KeyMark, command: Submit, digest: str) ->
 
 
 class RoomWanted:
-    """How much room orders want, in each place that has a limit."""
+    """The capacity that orders need under each limit."""
 
     def __init__(self) -> None:
         self.tasks = 0
@@ -104,7 +104,7 @@ class RoomWanted:
 
 
 def no_room(state: FleetState, wanted: RoomWanted) -> Refused | None:
-    """The first limit that leaves no room for all of them, if one does. Nothing needs no room."""
+    """The first limit that the orders would exceed, if any. No orders exceed none."""
     if not wanted.tasks:
         return None
     limits = state.fleet.limits
@@ -170,7 +170,7 @@ def _bad_place(state: FleetState, spec: TaskSpec) -> Refused | None:
 
 
 def _bad_name(spec: TaskSpec) -> Refused | None:
-    """A name that could not be told from another, whoever sent it."""
+    """Refuse a name that could be confused with another, whoever sent it."""
     named = (
         *(("client", name) for name in (spec.client,) if name is not None),
         *(("project", name) for name in (spec.project,) if name is not None),
@@ -188,7 +188,7 @@ def _bad_name(spec: TaskSpec) -> Refused | None:
 
 
 def _twin(state: FleetState, spec: TaskSpec) -> Refused | None:
-    """Whether the client looks like another one: its limits and its agents would be others."""
+    """Whether the client's name looks like another's, which has other limits and agents."""
     if spec.client is None or spec.client in state.open_by_client:
         return None
     fleet = state.fleet

@@ -1,4 +1,4 @@
-"""An operator's verdict on a run of which nobody else can say whether it happened."""
+"""An operator's verdict on a run whose outcome cannot be determined otherwise."""
 
 from typing import assert_never
 
@@ -15,19 +15,20 @@ from fleet_tui.core.tasks.named import unknown_task
 from fleet_tui.core.tasks.tries import may_run_again, may_run_twice
 
 MAYBE_TWICE = "may run twice: an earlier run may have had effects"
-"""What people are told of a task with ``duplicate_possible``."""
+"""Shown for a task with ``duplicate_possible``."""
 
 
 def awaits_verdict(task: Task) -> bool:
-    """Whether only a person can say what became of it: asked for, or its fate is unknown now."""
+    """Whether only an operator can determine its outcome: a verdict was requested, or its state is
+    unknown now."""
     attempt = task.open_attempt
     unknown = attempt is not None and attempt.phase is AttemptPhase.UNKNOWN
     return task.phase is TaskPhase.NEEDS_OPERATOR or unknown
 
 
 def in_doubt(task: Task) -> bool:
-    """Whether it ended while nobody could say what its newest run did, and its class forbids a
-    second run then. A cancel ends such a task; it says nothing about the run."""
+    """Whether it ended while the outcome of its newest run was unknown, and its class forbids a
+    second run then. A cancel ends such a task without deciding about the run."""
     attempt = task.attempt
     if attempt is None or attempt.run_id == task.judged:
         return False
@@ -40,23 +41,23 @@ def in_doubt(task: Task) -> bool:
 
 
 def may_still_run(attempt: Attempt) -> bool:
-    """Whether waiting for word of it ended before its agent said that it is over."""
+    """Whether it was given up before its agent reported its end."""
     return attempt.phase is AttemptPhase.GIVEN_UP and not attempt.is_over
 
 
 def may_be_judged(task: Task) -> bool:
-    """Whether a verdict on it is taken."""
+    """Whether a verdict on it is accepted."""
     return awaits_verdict(task) or in_doubt(task)
 
 
 def verdict_on(task: Task, verdict: Verdict, reason: str) -> Resolve:
-    """A verdict that rests on what was seen of a task."""
+    """A verdict based on what its author saw of the task."""
     run = task.attempt.run_id if task.attempt is not None else None
     return Resolve(task=task.id, run=run, verdict=verdict, reason=reason)
 
 
 def resolve(state: FleetState, by: str, command: Resolve, now_ms: int) -> Decision:
-    """What follows from a verdict. It is about the run whose evidence its author saw."""
+    """The consequences of a verdict. It is about the run whose evidence its author saw."""
     task = state.task(command.task)
     if task is None:
         return unknown_task(command.task)

@@ -1,4 +1,4 @@
-"""The one word for a task and the one order of tasks, the same on every surface."""
+"""The word for a task's state and the sort order of tasks, the same everywhere."""
 
 from enum import StrEnum
 from typing import assert_never
@@ -7,17 +7,17 @@ from fleet_tui.core.tasks.model import AttemptPhase, Task, TaskPhase
 
 
 class TaskWord(StrEnum):
-    """What is shown of a task: its phase, or what its open run or its wait says."""
+    """The state shown for a task: its phase, or a state of its open run or its wait."""
 
     NEEDS_OPERATOR = "needs-operator"
     UNKNOWN = "unknown"
     HELD = "held"
-    """Waits for somebody: an operator holds it, or no agent can take it."""
+    """Waits for an operator: held, or no agent can take it."""
     CANCELLING = "cancelling"
     RUNNING = "running"
     PLANNED = "planned"
     ACTIVE = "active"
-    """Its run has just ended, and what follows is not decided yet."""
+    """Its run has just ended, and the consequence is not decided yet."""
     WAITING = "waiting"
     FAILED = "failed"
     EXPIRED = "expired"
@@ -26,8 +26,8 @@ class TaskWord(StrEnum):
 
     @property
     def order(self) -> int:
-        """Where it stands in a list: what waits for a person first, then what runs, the queue, the
-        past."""
+        """Its place in a list: tasks that wait for an operator first, then running, queued, and
+        ended ones."""
         match self:
             case TaskWord.NEEDS_OPERATOR:
                 return 0
@@ -52,7 +52,7 @@ class TaskWord(StrEnum):
 
     @property
     def is_problem(self) -> bool:
-        """Whether it wants an operator's eyes."""
+        """Whether it needs an operator's attention."""
         match self:
             case (
                 TaskWord.NEEDS_OPERATOR
@@ -99,7 +99,7 @@ def task_word(task: Task) -> TaskWord:
 
 
 def is_held(task: Task) -> bool:
-    """Whether a waiting task waits for somebody instead of for an agent that is free."""
+    """Whether a waiting task waits for an operator and not for a free agent."""
     if task.phase is not TaskPhase.WAITING:
         return False
     return task.hold is not None or (task.pending is not None and task.pending.code.is_held)

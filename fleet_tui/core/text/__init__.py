@@ -1,1 +1,1 @@
-"""Text: what is safe to show, how values read and are typed, what looks like a secret."""
+"""Text: what is safe to show, how values are formatted and parsed, what looks like a secret."""

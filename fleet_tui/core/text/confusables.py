@@ -1,9 +1,10 @@
-"""Characters that look like others: what Unicode's table of confusables has of them.
+"""Characters that look like others, from Unicode's table of confusables.
 
 From confusables.txt of Unicode 13.0 (UTS #39), (c) 2020 Unicode, Inc., terms of use at
 https://www.unicode.org/terms_of_use.html: single characters that NFKC leaves as they are, without
-marks and blanks. What looks like ``rn`` there is m here. Small capitals are added by their names.
-Of what looks like no ASCII character, letters and digits that look like those of another script.
+marks and blanks. Characters that look like ``rn`` there map to m here. Small capitals are added by
+their names. Of those that resemble no ASCII character, only letters and digits that look like those
+of another script are included.
 """
 
 _TABLE = """\
@@ -156,7 +157,7 @@ z 1d22 ab93 118c4
 } 2775
 ~ 2053 223c
 """
-"""What it looks like, and the code points that do, in hexadecimal."""
+"""A character, and the code points that look like it, in hexadecimal."""
 
 LOOKS_LIKE = {
     int(code, 16): shown for shown, *codes in map(str.split, _TABLE.splitlines()) for code in codes
@@ -192,11 +193,11 @@ a4d5 a7b1, a4e4 a79e, a4f6 10411 16f26, a64c a7b6, a658 16f1c, a669 104eb, a73e 
 a786 10a0, a792 404 2c88, a793 25b 3b5 454 511 2c89 ab9b 10429 118ce, a7fb 15b7, a8fb 111dc
 102a8 a69a, 10382 103d1, 10393 103d3, 1039a 12038, 10412 a79a, 1043a a79b, 1099e 132f9
 """
-"""The one that stands for those that look like it, and these."""
+"""A representative, and the characters that look like it."""
 
 ACROSS_SCRIPTS = {
     int(code, 16): chr(int(shown, 16))
     for shown, *codes in map(str.split, _OTHERS.replace(",", "\n").splitlines())
     for code in codes
 }
-"""For ``str.translate``; between names of one script it says nothing."""
+"""For ``str.translate``; not meaningful between names of one script."""

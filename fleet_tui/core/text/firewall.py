@@ -1,8 +1,8 @@
 """The text firewall: the one way from :class:`Untrusted` to a screen or a print.
 
 Every function here returns text of which each character is printable (``str.isprintable``), so it
-cannot move the cursor, start an escape sequence, reorder its neighbours or hide. What was there is
-shown instead: control characters as their Unicode control pictures, the rest as ``<U+202E>``.
+cannot move the cursor, start an escape sequence, reorder its neighbours or hide. Other characters
+are made visible: control characters as their Unicode control pictures, the rest as ``<U+202E>``.
 Square brackets stay as they are; widgets must not parse markup.
 """
 
@@ -13,7 +13,7 @@ from collections import Counter
 from fleet_tui.core.text.untrusted import Untrusted
 
 MAX_SHOWN_CHARS = 4_096
-"""How much of a line is looked at and shown unless the caller asks for less."""
+"""How much of a line is read and shown unless the caller asks for less."""
 
 MAX_COMBINING_RUN = 4
 """Marks stacked on one character before the rest is counted instead of drawn."""
@@ -118,7 +118,7 @@ def safe_text(
 ) -> tuple[str, ...]:
     """The text as printable lines, at most ``max_lines`` of ``limit`` characters each.
 
-    When lines are left out the last one says how many.
+    When lines are left out the last one states how many.
     """
     assert max_lines >= 1, max_lines
     raw = text if isinstance(text, str) else text.raw
@@ -134,7 +134,7 @@ def safe_text(
 
 
 def invisible_count(text: Untrusted | str) -> int:
-    """How many characters would have drawn nothing or acted on the terminal.
+    """How many characters would be invisible or act on the terminal.
 
     Tabs and line ends are not counted: a text of many lines has them.
     """

@@ -1,7 +1,7 @@
-"""Names that people tell apart by looking: clients, projects, labels, capabilities.
+"""Names that people must be able to tell apart: clients, projects, labels, capabilities.
 
-Fleet files take ASCII names only. Work comes from elsewhere too, with names in any script; what is
-refused here could be taken for another name, or does something to the line that it stands in.
+Fleet files take ASCII names only. Work comes from elsewhere too, with names in any script; names
+refused here could be mistaken for another, or affect the line in which they are shown.
 """
 
 import re
@@ -15,10 +15,10 @@ from fleet_tui.core.text.confusables import ACROSS_SCRIPTS, LOOKS_LIKE
 from fleet_tui.core.text.firewall import invisible_count, is_mark
 
 MAX_NAME_CHARS = 128
-"""Of what work comes with. Names of a fleet file are shorter."""
+"""For names that come with work. Names of a fleet file are shorter."""
 
 MAX_MARKS = 3
-"""On one character; Vietnamese and Thai need two, and more is a storm."""
+"""On one character; Vietnamese and Thai need two, and more are abuse."""
 
 _MARKUP = re.compile(r"\[[^\[\]]*\]")
 _DRAWS_NOTHING = frozenset("\U00016fe4\U0001d159\ufffc")
@@ -29,7 +29,8 @@ _SMALL = LOOKS_LIKE | str.maketrans(
     "аӓеһіїјӏкмнорԛѕтуԝхсгпвԁιανορτυχωγϲκηօոսհց",
     "aaehiijlkmhopqstywxcrnbdiavoptuxwycknonuhg",
 )
-"""For small letters: those too of other scripts that look like Latin ones in some hands."""
+"""For small letters, including those of other scripts that look like Latin ones in some
+typefaces."""
 
 _AS_WRITTEN = LOOKS_LIKE | str.maketrans("I1|0", "lllO")
 """For letters as they are: a capital I has the shape of l, and not of i."""
@@ -37,7 +38,7 @@ _AS_WRITTEN = LOOKS_LIKE | str.maketrans("I1|0", "lllO")
 
 @lru_cache(4_096)
 def flaw_of(name: str) -> str | None:
-    """Why a name could not be told from another by looking, or None: the end of a sentence."""
+    """Why a name could be mistaken for another, as the end of a sentence, or None."""
     if len(name) > MAX_NAME_CHARS:
         return f"is longer than {MAX_NAME_CHARS} characters"
     hidden = next((c for c in name if invisible_count(c) or c in _DRAWS_NOTHING), None)
@@ -66,7 +67,7 @@ def flaw_of(name: str) -> str | None:
 
 
 class Looks(NamedTuple):
-    """What a name looks like. Two names look alike if they have one of these in common."""
+    """How a name looks. Two names look alike if they have one of these in common."""
 
     skeleton: str
     """The same for names that differ only in capitals."""
@@ -75,8 +76,8 @@ class Looks(NamedTuple):
 
 
 class LooksAcross(NamedTuple):
-    """What a name looks like beside one of other scripts: whoever reads a script well tells its
-    letters apart, but not all of them from those of another."""
+    """How a name looks next to one of other scripts: readers of a script can tell its letters
+    apart, but not all of them from those of another."""
 
     looks: Looks
     scripts: tuple[str, ...]
@@ -85,7 +86,7 @@ class LooksAcross(NamedTuple):
 
 @lru_cache(8_192)
 def looks_of(name: str) -> Looks:
-    """What a name looks like."""
+    """How a name looks."""
     plain = unicodedata.normalize("NFKC", name)
     skeleton = plain.casefold().translate(_SMALL).casefold()
     return Looks(skeleton, plain.translate(_AS_WRITTEN).casefold())
@@ -93,7 +94,7 @@ def looks_of(name: str) -> Looks:
 
 @lru_cache(8_192)
 def looks_across(name: str) -> LooksAcross:
-    """What a name looks like beside one of other scripts."""
+    """How a name looks next to one of other scripts."""
     plain = unicodedata.normalize("NFKC", name)
     small = plain.casefold().translate(ACROSS_SCRIPTS).translate(_SMALL).casefold()
     as_written = plain.translate(ACROSS_SCRIPTS).translate(_AS_WRITTEN).casefold()
@@ -142,12 +143,13 @@ def _has_storm(name: str) -> bool:
 
 
 def _has_both_directions(name: str) -> bool:
-    """Whether it is drawn in another order than it is kept in: others may then be drawn alike."""
+    """Whether it is drawn in another order than it is stored: other names may then look the
+    same."""
     ways = set(map(unicodedata.bidirectional, name))
     return not ways.isdisjoint(("R", "AL")) and not ways.isdisjoint(("L", "EN", "AN"))
 
 
 def _scripts(name: str) -> list[str]:
-    """Which of the scripts that look alike its letters are of."""
+    """Which of the similar scripts its letters belong to."""
     found = {_script(char) for char in name if char.isalpha()}
     return [script.capitalize() for script in _SCRIPTS if script in found]

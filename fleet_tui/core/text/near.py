@@ -1,11 +1,11 @@
-"""The nearest of the names there are to one that nothing has."""
+"""The known names nearest to an unknown one."""
 
 import difflib
 from collections.abc import Iterable
 from itertools import islice
 
 MAX_COMPARED_CHARS = 128
-"""Longest name that is compared with known ones; a longer one is no slip of the fingers."""
+"""Longest name that is compared with known ones; a longer one is not a typing error."""
 MAX_COMPARED_NAMES = 2_000
 """Known names of about the right length that it is compared with."""
 

@@ -33,7 +33,7 @@ def span_ms(text: str) -> float | None:
 def number(text: str, unit: float = 1.0) -> float | None:
     """The number ``12``, ``12k``, ``80%``, ``3.1x`` or ``$4`` (dollars become microusd).
 
-    ``unit`` is what a number means that does not say: 1,000 for seconds in milliseconds.
+    ``unit`` is the scale of a number without a unit: 1,000 for seconds in milliseconds.
     """
     found = _NUMBER.fullmatch(text)
     if found is None:

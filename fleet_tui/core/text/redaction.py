@@ -1,8 +1,9 @@
-"""Texts as people may see them: without what has the shape of a secret (``secret_shapes.py``).
+"""Redaction of texts that people see: removes anything with the shape of a secret
+(``secret_shapes.py``).
 
-A replaced secret says what it was, never a part of it. What people submit is kept and delivered as
-it is and shown without secrets; what agents say is stored without them (``base/redact.py``). The
-warnings of fleet files and of ``submit`` read the same table.
+A replaced secret is named by its kind, never by a part of it. Submitted text is stored and
+delivered unchanged and shown without secrets; agents' output is stored without them
+(``base/redact.py``). The warnings of fleet files and of ``submit`` read the same table.
 """
 
 import re
@@ -14,26 +15,27 @@ from fleet_tui.core.text.secret_shapes import REFERENCE, SHAPES
 from fleet_tui.core.text.untrusted import Untrusted
 
 _NO_SECRET = re.compile(rf"(?i){REFERENCE}|\[redacted:")
-"""What stands where a secret would and is safe to tell."""
+"""Text in the place of a secret that is safe to show."""
 
 MIN_TOKEN_CHARS = 12
-"""No token is shorter: field names and most others need no look."""
+"""No token is shorter, so field names and most other words are skipped."""
 
 
 def without_patterns(text: str) -> tuple[str, int]:
-    """``text`` with what looks like a secret replaced by ``[redacted:kind]``, and how many were."""
+    """``text`` with everything that looks like a secret replaced by ``[redacted:kind]``, and their
+    number."""
     secrets = find_secrets(text)
     return replaced(text, secrets, mark), len(secrets)
 
 
 def starred(text: str) -> str:
-    """``text`` with as many stars for what looks like a secret: the rest stays in its place."""
+    """``text`` with stars for everything that looks like a secret, character by character."""
     return replaced(text, find_secrets(text), lambda _, secret: "*" * len(secret))
 
 
 def named_without_secrets(name: str, value: str) -> str:
-    """A value as people may see it beside its name, such as a label's, which may be what says that
-    it is a secret."""
+    """A value, redacted, as shown next to its name, such as a label's: the name may mark it as a
+    secret."""
     if names_secret(name) and value and _NO_SECRET.match(value) is None:
         return "[redacted:secret]"
     told = f"{name}="  # the shape of what is named is that of an assignment
@@ -42,8 +44,8 @@ def named_without_secrets(name: str, value: str) -> str:
 
 
 def without_secrets(text: Untrusted, max_chars: int | None = None) -> Untrusted:
-    """A text as people may see it, or what they may see of its first ``max_chars``. A secret that
-    is cut there may be too short for its shape, so take more than is shown."""
+    """A text, redacted, or its first ``max_chars``. A secret that is cut there may be too short for
+    its shape, so take more than is shown."""
     return Untrusted(without_patterns(text.raw[:max_chars])[0])
 
 
@@ -59,13 +61,13 @@ def is_token(value: str) -> bool:
 
 
 def holds_secret(name: str, value: str) -> bool:
-    """Whether something would be taken out of a name, such as a label's, or its value."""
+    """Whether a name, such as a label's, or its value would be redacted."""
     return without_patterns(name)[1] > 0 or named_without_secrets(name, value) != value
 
 
 def shown_names(names: Iterable[str], show: Callable[[str], str]) -> Iterator[str]:
-    """Names, such as labels', as people may see them. Two stay two: they are numbered if what is
-    shown of them is the same."""
+    """Names, such as labels', redacted. They stay distinct: those that look the same after
+    redaction are numbered."""
     seen: set[str] = set()
     for name in names:
         first = shown = show(name) if len(name) >= MIN_TOKEN_CHARS else name

@@ -2,11 +2,11 @@ r"""Regular expressions that people type, and the one place where they are compi
 
 Python's own engine backtracks: ``(a+)+b`` takes exponential time on text that an agent can write.
 RE2 never does: its time is the length of the text times the places of the pattern, and both have a
-limit. What a pattern means stays what it means in Python, whose syntax RE2 shares for the most
-part; the rest is spelled out for it here, and what it cannot do is refused by name.
+limit. A pattern keeps its meaning in Python, whose syntax RE2 mostly shares; the rest is translated
+here, and unsupported constructs are refused by name.
 
-One difference is left: ``\b`` takes letters other than a to z for no part of a word. So it is
-refused in a pattern that has such letters.
+One difference is left: for ``\b`` only ASCII letters are part of a word. So it is refused in a
+pattern that has other letters.
 """
 
 import re
@@ -23,10 +23,10 @@ from fleet_tui.core.logs import MAX_LINE_CHARS
 
 MAX_PATTERN_CHARS = 200
 MAX_PLACES = 500
-"""Characters that a pattern asks for, those in ``{n,m}`` counted as often as they may come."""
+"""Characters that a pattern matches, those in ``{n,m}`` counted as often as they may repeat."""
 
 MAX_SEARCHED_CHARS = 2 * MAX_LINE_CHARS
-"""How much of a text is looked at: any line of a log, and the beginning of a long task."""
+"""How much of a text is searched: any line of a log, and the beginning of a long task."""
 
 _OPTIONS = re2.Options()
 _OPTIONS.case_sensitive = False
@@ -52,10 +52,10 @@ _NOT_SUPPORTED = {
     "(?P=": "back-references are not supported",
     "(?": "only plain groups ( ) and (?: ) are supported",
 }
-"""By how a group begins; the first that fits."""
+"""By the beginning of a group; the first match applies."""
 
 _SPECIAL = {"^": "^", ".": ".", "|": "|", "$": r"(?:\n?\z)"}
-"""Python's $ also stands before a line break that ends the text."""
+"""Python's $ also matches before a line break at the end of the text."""
 
 _CONTROLS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
@@ -79,7 +79,7 @@ _IN_CLASS = {
     "s": _BLANK,
     "S": _NO_BLANK,
 }
-"""What Python means by these, of all scripts; RE2 by itself means ASCII."""
+"""Python's meaning of these, for all scripts; RE2 by itself means ASCII."""
 
 _ANYWHERE = {
     **{letter: f"[{members}]" for letter, members in _IN_CLASS.items()},
@@ -103,7 +103,7 @@ class _Hit(Protocol):
 
 
 class _Compiled(Protocol):
-    """What is used of re2, which has no types of its own."""
+    """The part of re2 that is used; re2 has no types of its own."""
 
     def search(self, text: str) -> _Hit | None: ...
     def finditer(self, text: str) -> Iterator[_Hit]: ...
@@ -116,7 +116,7 @@ class BoundedRegex(msgspec.Struct, frozen=True):
     pattern: _Compiled
 
     def is_in(self, text: str) -> bool:
-        """Whether the pattern is found in the part of the text that is looked at."""
+        """Whether the pattern is found in the searched part of the text."""
         return self.pattern.search(_searched(text)) is not None
 
     def spans(self, text: str, most: int) -> Iterable[tuple[int, int]]:
@@ -160,8 +160,8 @@ class _Refused(Exception):
 
 
 class _Translation:
-    """One walk over a pattern that writes it for RE2. A pattern that is none in Python comes to its
-    end too."""
+    """One pass over a pattern that translates it for RE2. It also terminates for patterns that are
+    invalid in Python."""
 
     def __init__(self, source: str) -> None:
         self.source = source
@@ -169,10 +169,10 @@ class _Translation:
         """Places before each group that is open, in what surrounds it."""
         self._places = 0
         self._last = 0
-        """Places of what a repeat here would repeat."""
+        """Places of the item that a repeat here would apply to."""
 
     def run(self) -> str:
-        """The pattern as RE2 is to read it. Raises _Refused at the first thing that it cannot."""
+        """The pattern for RE2. Raises _Refused at the first unsupported construct."""
         return "".join(self._pieces())
 
     def _pieces(self) -> Iterator[str]:

@@ -1,11 +1,11 @@
-"""How names say that what they name is a secret: the one list that there is.
+"""Names that mark their values as secrets: the only such list.
 
-What follows ``=`` or ``:`` after such a name is taken out, whatever it is. In a sentence, and after
-names that mean other things too, the value has a say (``secret_values.py``).
+Any value after ``=`` or ``:`` and such a name is removed. In a sentence, and after names with other
+meanings too, it also depends on the value (``secret_values.py``).
 
 ``AWS_SECRET_ACCESS_KEY``, ``API_KEYS``, ``DB_PASSWORD_PROD`` and ``apiKeyOpenai`` do;
-``PASSWORD_FILE``, ``TOKEN_URL`` and ``max_tokens`` do not: those say where a secret is, how it is
-handled, or count something.
+``PASSWORD_FILE``, ``TOKEN_URL`` and ``max_tokens`` do not: those give the place of a secret,
+describe its handling, or count something.
 """
 
 import re
@@ -20,7 +20,7 @@ _NO_KEY = "".join(
     for word in ("PUBLIC", "PRIMARY", "FOREIGN", "CACHE", "SORT", "HOST", "GROUP", "PARTITION")
 )
 _SHORT = "PAT|JWT|COOKIE|BEARER|CRED|SK|HMAC|MNEMONIC|SESSIONID|AUTHORIZATION"
-"""Variables that are secrets. In small letters these words mean other things too."""
+"""Variables that are secrets. In lower case these words have other meanings too."""
 
 _OWNERS = (
     "admin|become|bind|db|ftp|http|key|ldap|mail|mongo|my|mysql|pg|proxy|redis|root|smtp|ssh|store"
@@ -80,30 +80,31 @@ SAID = (
     r"|(?<!unexpected )(?<!illegal )token|credentials?|creds"
     rf"|(?:{_KEYS}|encryption|recovery)[ _.-]?keys?)(?:_\w{{1,30}})?"
 )
-"""How a sentence names a secret before it tells it. What a parser did not expect is none."""
+"""How a sentence names a secret before giving it. A token that a parser did not expect is not
+one."""
 
 NAMED_ALOUD = r"(?-i:(?=[A-Z0-9_]{3,80}[ \t]))" rf"\w{{0,60}}?{NAMED}"
 """Such a name in capitals, as a variable's is."""
 
 MADE_UP = r"(?:pass[_.-]?words?|passwds?|passphrases?|passcodes?|passwort|kennwort)"
-"""Names of what people make up, which may be short."""
+"""Names of secrets that people make up, which may be short."""
 
 _COLOURED = r"(?<=[\[;]\dm)|(?<=[\[;]\d\dm)"
-"""After what colours it, which ends with a letter."""
+"""After a colour sequence, which ends with a letter."""
 
 AMBIGUOUS_KEY = (
     r"(?:(?<![\w.-])(?<!gpg )(?<!pgp )(?<!public )(?<!host )(?<!cache )|(?<=\s--)"
     rf"|{_COLOURED})(?:key|licen[cs]e|pass|seed)"
 )
 AMBIGUOUS = rf"(?:(?<![a-z0-9])|{_COLOURED})(?:auth|salt|pepper)"
-"""Names of secrets and of other things: of entries, of ways to log in, of what is eaten."""
+"""Names of secrets and of other things: of entries, of login methods, of food."""
 
 CODE = (
     rf"(?:(?<![a-z])|{_COLOURED})(?:pin|[ht]?otp|passcode|cvv|cvc"
     r"|(?:verification|security|login|sign-in|one-time|2fa|mfa|backup|recovery)[ _-]code)"
     r"(?:[ _-]?(?:code|number))?"
 )
-"""Names of secrets that are a few digits."""
+"""Names of secrets of a few digits."""
 
 ASK_BY_OPTION = (
     r"(?:\w+ ){0,2}login|sshpass|mysql\w*|mariadb[\w-]*|mongo\w*|redis-cli|valkey-cli|ldap\w+"

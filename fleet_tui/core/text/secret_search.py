@@ -1,8 +1,8 @@
-"""Where the secrets of a text are, by the table of their shapes (``secret_shapes.py``).
+"""Finds the secrets of a text by the table of their shapes (``secret_shapes.py``).
 
-Also in the texts that it quotes, as JSON in a log does, and in those that these quote: a name at
-the beginning of such a line, or a quotation mark, is known only there. A secret is told by its
-place in the text as it came, so nothing else of it has to change.
+It also searches quoted texts, such as JSON in a log, and texts quoted in those: a name at the
+beginning of such a line, or a quotation mark, is recognised only there. A secret is identified by
+its place in the original text, so the rest need not change.
 """
 
 import json
@@ -39,11 +39,11 @@ class Secret(NamedTuple):
     end: int
     kind: str
     around: str = ""
-    """Quotes to put around what is said for it, which it has not itself."""
+    """Quotes to put around its replacement, if it has none itself."""
 
 
 Words = Callable[[str, str], str]
-"""What stands for a secret of a kind: ``words(kind, secret)``."""
+"""The replacement for a secret of a kind: ``words(kind, secret)``."""
 
 
 def find_secrets(text: str) -> Sequence[Secret]:
@@ -52,7 +52,7 @@ def find_secrets(text: str) -> Sequence[Secret]:
 
 
 def replaced(text: str, secrets: Iterable[Secret], words: Words) -> str:
-    """A text with ``words`` for its secrets."""
+    """A text with its secrets replaced by ``words``."""
     parts: list[str] = []
     at = 0
     for start, end, kind, around in secrets:
@@ -63,7 +63,7 @@ def replaced(text: str, secrets: Iterable[Secret], words: Words) -> str:
 
 
 def mark(kind: str, _: str) -> str:
-    """The words that say what a secret was, and no part of it."""
+    """The mark that names the kind of a secret, without any part of it."""
     return f"[redacted:{kind}]"
 
 
@@ -222,10 +222,10 @@ _QUOTES = ('"""', "'''", '\\\\\\"', '\\"', "\\'", '"', "'")
 
 
 def _value_of(match: re.Match[str]) -> tuple[int, int, str]:
-    """Where the secret of a match is, and the quotes to put around what stands for it.
+    """The place of the secret in a match, and the quotes to put around its replacement.
 
-    What is named before the value stays: "token=" tells a reader more than a blank line. So do
-    quotes around it: what was JSON is JSON."""
+    The name before the value stays: "token=" is more informative than a blank. So do quotes around
+    it, so that JSON stays JSON."""
     start = match.end(match.lastindex) if match.lastindex else match.start()
     end = match.end()
     value = match.string[start:end]

@@ -1,10 +1,10 @@
 """The one table of the shapes that secrets have.
 
-What has the form of a token is one wherever it is; so is what a name of a secret is given
-(``password=``, ``OTP=``), whatever it looks like. In a sentence (``token``, ``passwd``,
-``signing key`` and a blank) and after names that mean other things too (``key=``, ``auth=``,
-``salt=``), it is one if it looks like a credential (``secret_values.py``); after ``pin`` and other
-names of codes, if it is a few digits.
+Text in the form of a token is a secret anywhere; so is any value after the name of a secret
+(``password=``, ``OTP=``). In a sentence (``token``, ``passwd``, ``signing key`` and a blank) and
+after names with other meanings too (``key=``, ``auth=``, ``salt=``), a value is one if it looks
+like a credential (``secret_values.py``); after ``pin`` and other names of codes, if it is a few
+digits.
 """
 
 import re
@@ -29,7 +29,7 @@ from fleet_tui.core.text.secret_names import (
 from fleet_tui.core.text.secret_values import is_login, is_mixed, is_random
 
 REFERENCE = r"secret:(?:env|file|host|keyring|cmd):"
-"""Says where a secret is, as a fleet file does; that is no secret."""
+"""A reference to a secret, as in a fleet file; not itself a secret."""
 
 KEY_BEGIN = r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
 KEY_END = r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
@@ -55,7 +55,7 @@ _NO_VALUE = (
     r"|(?:null|none|undefined|true|false|required|expired|invalid|missing|incorrect|redacted"
     r"|inherit|enabled|disabled)\b)"
 )
-"""What stands where a secret would and is none."""
+"""Text in the place of a secret that is not one."""
 
 _NO_QUOTED_VALUE = rf"(?!\\?[\"']?(?:{_NO_VALUE[3:-1]}))"
 """The same, or that in quotes."""
@@ -82,7 +82,7 @@ _BASE64URL = r"[A-Za-z0-9_-]"
 
 
 MAX_BEFORE_CHARS = 200
-"""How far before a secret may stand what tells whether it is one."""
+"""How far before a secret the context that decides about it may be."""
 
 _QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
 
@@ -94,7 +94,7 @@ class Shape(NamedTuple):
 
     kind: str
     hints: tuple[str, ...]
-    """In lower case; a text without any of them has none of these."""
+    """In lower case; a text without any of these has no such secret."""
     source: str
     """A regular expression."""
     is_token: bool = True
@@ -535,5 +535,5 @@ BEGUN = (
     r"(?<![A-Za-z0-9])(?:sk[-_]|[rs]k_(?:live|test)_|gh[a-z]_|github_pat_|gl[a-z]{1,6}-|xox[a-z]-"
     r"|xapp-|AKIA|ASIA|AIza|ya29\.|GOCSPX-|npm_|pypi-|whsec_|hf_|eyJ)[-_.A-Za-z0-9]{8,}"
 )
-"""What begins as some tokens do, however short: where no secret belongs, it may be the rest of one,
-and a line of a file may be cut. The letters' case is the reader's affair."""
+"""Text that begins like a token, however short: outside the usual places it may be the remainder of
+one, and a line of a file may be cut. Case is left to the caller."""

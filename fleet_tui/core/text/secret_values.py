@@ -1,16 +1,16 @@
-"""How values say that they are secrets, where their names alone do not.
+"""Recognises values that are secrets where their names alone do not decide.
 
 ``password=`` is always followed by a secret. ``token`` in a sentence, ``key=`` or ``auth=`` may be
-followed by anything, so what comes after them is taken out only when it looks like a credential:
+followed by anything, so a value after them is removed only when it looks like a credential:
 
 - :func:`is_mixed`, after a name of a secret in a sentence and after ``auth=`` and ``salt=``: six or
   more letters and digits in a row with both among them, or eight characters of which some are
   letters, some digits and some signs that words do not have;
-- :func:`is_random`, after ``key=``: ten or more of them in a row that change between
-  capitals, small letters and digits as often as chance does, or twenty.
+- :func:`is_random`, after ``key=``: ten or more of them in a row that change between capitals,
+  small letters and digits as often as random text does, or twenty.
 
-Algorithms and encodings, quantities, addresses, places of files, ids of tasks and fingerprints of
-keys are none of these.
+Algorithms and encodings, quantities, addresses, file paths, task ids and key fingerprints are
+excluded.
 """
 
 import re
@@ -77,7 +77,7 @@ def is_mixed(value: str) -> bool:
 
 
 def is_random(value: str) -> bool:
-    """Whether a value looks as if chance had made it."""
+    """Whether a value looks random."""
     if _PLACE.match(value) is not None or _UUID.fullmatch(value) is not None:
         return False
     return any(map(_is_random_run, _RUN.findall(value)))

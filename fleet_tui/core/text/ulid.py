@@ -1,7 +1,7 @@
-"""Names for tasks that can be made anywhere and sort by when they were made.
+"""Task ids that can be made anywhere and sort by creation time.
 
 A ULID (https://github.com/ulid/spec) is 48 bits of milliseconds since the Unix epoch and 80 random
-bits, written as 26 characters of Crockford's base 32. Clock and dice stay with the caller.
+bits, written as 26 characters of Crockford's base 32. The caller supplies time and random bytes.
 """
 
 from fleet_tui.core.ids import TaskId

@@ -1,7 +1,7 @@
 """Text that came from outside and may try to control the terminal.
 
 An :class:`Untrusted` value is not a ``str`` on purpose: the type checker refuses to hand one to a
-widget, a print or a log call. Its one way to the screen is the text firewall,
+widget, a print or a log call. It reaches the screen only through the text firewall,
 :func:`fleet_tui.core.text.firewall.safe_line`.
 """
 

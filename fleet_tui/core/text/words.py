@@ -1,4 +1,4 @@
-"""How numbers and times are written: one spelling everywhere, always with a unit.
+"""Formatting of numbers and times: one format everywhere, always with a unit.
 
 Pure formatting. ``None`` is written as :data:`MISSING`: unknown is not zero.
 """
@@ -66,8 +66,8 @@ def seconds(ms: float | None) -> str:
 
 
 def elapsed_ms(at_ms: int, now_ms: int) -> int:
-    """From one instant to a later one. Every age and every span that is shown comes from here: it
-    is 0 where a clock that was set back puts the later one first."""
+    """From one instant to a later one. Every age and span on screen comes from here: it is 0 where
+    a clock that was set back puts the later one first."""
     return max(0, now_ms - at_ms)
 
 
@@ -119,8 +119,8 @@ def money(microusd: int | None) -> str:
 
 
 def cost(microusd: int, *, is_unknown: bool) -> str:
-    """What something cost: ``$0.31``; ``?`` where nobody knows, ``$0.31+?`` where more came to it
-    that nobody knows; nothing for what cost nothing."""
+    """A cost: ``$0.31``; ``?`` where unknown, ``$0.31+?`` where a further part is unknown; empty
+    for no cost."""
     known = money(microusd) if microusd else ""
     if is_unknown:
         return f"{known}+?" if known else "?"
@@ -133,7 +133,7 @@ def money_rate(microusd_per_hour: int | None) -> str:
 
 
 def cost_rate(microusd_per_hour: int, *, is_unknown: bool) -> str:
-    """What something costs an hour: ``$4.12/h``, and ``$4.12+?/h`` as :func:`cost` says it."""
+    """A cost per hour: ``$4.12/h``, or ``$4.12+?/h`` as for :func:`cost`."""
     if not is_unknown:
         return money_rate(microusd_per_hour)
     return f"{cost(microusd_per_hour, is_unknown=True)}/h"

@@ -1,5 +1,5 @@
-"""Which agents a gateway has. One that is not there, or was deleted, would refuse every task, so it
-is looked for with every deeper probe (3 ms on OpenClaw 2026.9.6), and not found out by tasks."""
+"""Which agents a gateway has. A missing or deleted one would refuse every task, so every deeper
+probe checks for it (3 ms on OpenClaw 2026.9.6), before any task fails."""
 
 import msgspec
 
@@ -27,8 +27,8 @@ class _Agents(msgspec.Struct, frozen=True):
 
 
 def missing(payload: bytes | msgspec.Raw, agent_id: str) -> GatewayFailure | None:
-    """What is wrong when the answer of ``agents.list`` does not have an agent; gateways fold the
-    case of ids. An answer that cannot be read proves nothing."""
+    """The problem when the answer of ``agents.list`` lacks an agent; gateways fold the case of ids.
+    An unreadable answer proves nothing."""
     said = decode(payload, _Agents)
     if isinstance(said, Malformed) or not said.agents:
         return None
@@ -43,7 +43,7 @@ def missing(payload: bytes | msgspec.Raw, agent_id: str) -> GatewayFailure | Non
 
 
 async def look_for(connection: Connection, agent_id: str) -> GatewayFailure | None:
-    """Why no work can be given to an agent of the gateway; None when nothing speaks against it."""
+    """Why no work can be given to an agent of the gateway; None when nothing prevents it."""
     if "agents.list" not in connection.hello.features.methods:
         return None
     reply = await connection.call("agents.list", {}, timeout_ms=CALL_MS)

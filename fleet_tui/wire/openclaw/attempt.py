@@ -1,19 +1,20 @@
 """Attempts on a gateway: start, follow, inspect, cancel and fence.
 
-How an attempt is kept from running twice. Its session is made first (``sessions.create``); the
-run is then asked for with the id of that very session (``expectedExistingSessionId``). Once the
+How an attempt is prevented from running twice: its session is created first (``sessions.create``);
+the run is then requested with the id of that very session (``expectedExistingSessionId``). Once the
 session is deleted the gateway refuses that request whenever it arrives, and it does not continue a
-turn of a deleted session after a crash either. So ``sessions.delete`` is a fence for ever, and a
+turn of a deleted session after a crash either. So ``sessions.delete`` is a permanent fence, and a
 start that fails before its session exists definitely did not happen. The idempotency key is the run
 id and is never sent twice: the gateway remembers keys for minutes only.
 
 Releases before 2026.8 cannot bind a run to a session (:mod:`fleet_tui.wire.openclaw.dialect`). A
-start that they leave unanswered may arrive at any time and would make its session anew, so an empty
-session is left alone there, and the run stays unknown until it arrives or a person decides.
+start that they leave unanswered may arrive at any time and would recreate its session, so an empty
+session is left alone there, and the run stays unknown until it arrives or gets a verdict.
 
-A gateway knows no epochs, so an engine that was replaced while it stood still has to notice that by
-itself. It asks between its session and its start: whoever took over before that looks later, finds
-the session and deletes it; whoever took over earlier is seen, and nothing is sent.
+A gateway knows no epochs, so an engine that was replaced while it was stopped has to notice that by
+itself. It checks between creating the session and the start: an engine that takes over after that
+check inspects later, finds the session and deletes it; one that took over earlier is noticed, and
+nothing is sent.
 """
 
 import asyncio
@@ -85,56 +86,57 @@ from fleet_tui.wire.port import (
 from fleet_tui.wire.words import words_of
 
 CALL_MS = 10_000
-"""Deadline of one question."""
+"""Deadline of one request."""
 
 CREATE_MS = 30_000
-"""Deadline of the session of an attempt. Nothing has been asked for before it is there, so a short
-one costs a second attempt: the first turn of a process took up to 19 s on a busy machine."""
+"""Deadline for creating the session of an attempt. No run is requested before it exists, so too
+short a deadline costs a second attempt: the first turn of a process took up to 19 s on a busy
+machine."""
 
 START_MS = 20_000
 """Deadline of the first answer to ``agent``; a gateway under load took 9.5 s for 24 of them."""
 
 WAIT_MS = 5_000
-"""How long one ``agent.wait`` may last while a run is followed without its own answer. Also how
-late the end of a turn is seen that goes on after a crash while the ledger does not name it yet: to
-wait for the first run is to wait in vain then."""
+"""How long one ``agent.wait`` may last while a run is followed without its own answer. It also
+bounds the delay in noticing the end of a turn that was continued after a crash and that the ledger
+does not name yet: waiting for the first run is useless then."""
 
 SETTLE_MS = 5_000
-"""How long a cancelled run gets to end before it is told where it stands."""
+"""How long a cancelled run gets to end before its state is reported."""
 
 RESUME_GRACE_S = 60.0
 """How long after (re)connecting an interrupted turn may still be continued by the gateway. It does
 so three seconds after it became ready on an idle machine, and later on a busy one."""
 
 ARRIVAL_GRACE_S = 60.0
-"""How long a start without an answer may still arrive while the connection it was sent on lives. It
-is fenced only after that: a run that is admitted meanwhile loses what it says with its session."""
+"""How long an unanswered start may still arrive while its connection is up. It is fenced only after
+that: a run that is admitted meanwhile would lose its output with its session."""
 
 LOOK_AGAIN_S = 1.0
-"""Pause between two looks at a run that is followed by looking."""
+"""Pause between two inspections of a run that is followed by inspection."""
 
 LOOK_MEANWHILE_S = 30.0
-"""Pause between two looks at a run whose final answer is waited for. Only one that will never come
-makes them needed: of a run that the gateway knew before, or that it does not answer for."""
+"""Pause between two inspections of a run whose final answer is pending. They are needed only where
+that answer never comes: for a run that the gateway already knew, or does not answer for."""
 
 LOOKS_FOR_WORDS = 10
-"""So many times an ended turn is looked at that seems to have said nothing."""
+"""Inspections of an ended turn that seems to have no text."""
 
 LOOKS_FOR_END = 10
-"""So many times a session is looked at that does not say yet that its run was aborted."""
+"""Inspections of a session that does not show yet that its run was aborted."""
 
 MAX_TRACES = 1_024
-"""Runs whose log lines can be told apart; the oldest are forgotten first."""
+"""Runs whose log lines can be attributed; the oldest are forgotten first."""
 
 DELETE_TRIES, DELETE_AGAIN_S = 3, 0.3
-"""A session is not deleted during the moment in which a run is admitted to it."""
+"""A session cannot be deleted at the moment in which a run is admitted to it."""
 
 FORGET_FOR_S = 60.0
-"""After so long no further session of an ended run is deleted, and those that were are told: a
+"""Time limit for deleting sessions of ended runs in one call; those deleted by then are returned: a
 loaded gateway takes seconds for each."""
 
 DEFAULT_TIMEOUT_S = 86_400
-"""Run limit told to the gateway where the task has none. The engine's own deadline comes first."""
+"""Run limit sent to the gateway where the task has none. The engine's own deadline comes first."""
 
 
 def traceparent(order: RunOrder) -> str:
@@ -143,7 +145,7 @@ def traceparent(order: RunOrder) -> str:
 
 
 class _Asked(NamedTuple):
-    """A run that was asked for on a connection of ours."""
+    """A run that was requested on one of our connections."""
 
     connection: Connection
     final: Promised
@@ -152,19 +154,19 @@ class _Asked(NamedTuple):
 
 
 class Attempts:
-    """The runs of one gateway. Keeps the pending final answers of those started here."""
+    """The runs of one gateway. Keeps the pending final answers of runs started here."""
 
     def __init__(self, line: Connector, *, agent_id: str, is_owner: Callable[[], bool]) -> None:
-        """``is_owner`` tells whether the ledger is still this engine's."""
+        """``is_owner`` returns whether the ledger still belongs to this engine."""
         self.tasks_by_trace: OrderedDict[str, TaskId] = OrderedDict()
-        """Which task a trace id in a log line belongs to."""
+        """The task of each trace id in log lines."""
         self._line = line
         self._agent_id = agent_id
         self._is_owner = is_owner
         self._asked: dict[str, _Asked] = {}
 
     async def start(self, order: RunOrder, wanted: Wanted = always_wanted) -> StartAnswer:
-        """Make the attempt's session, then ask for the run with it. Sent at most once."""
+        """Create the attempt's session, then request the run with it. Sent at most once."""
         self._remember(order)
         connection = await self._line.connection()
         if isinstance(connection, GatewayFailure):
@@ -204,7 +206,7 @@ class Attempts:
         return answer
 
     async def follow(self, order: RunOrder) -> Outcome:
-        """Wait for the final answer of the start, or else look until the run has ended."""
+        """Wait for the final answer of the start, or else inspect until the run has ended."""
         self._remember(order)
         asked = self._asked.get(order.run_id)
         if asked is not None:
@@ -226,8 +228,8 @@ class Attempts:
                 return lost
 
     async def _final_answer(self, order: RunOrder, asked: _Asked) -> GatewayReply | None:
-        """What the start is answered with at last. None where the session has said twice that the
-        run has ended, and no answer came in between: none will."""
+        """The final answer of the start. None where the session has shown twice that the run has
+        ended, and no answer came in between: none will."""
         has_ended = False
         result = asked.final.result
         while not (await asyncio.wait({result}, timeout=LOOK_MEANWHILE_S))[0]:
@@ -238,8 +240,8 @@ class Attempts:
         return result.result()
 
     async def _completed(self, order: RunOrder, outcome: Outcome) -> Outcome:
-        """The outcome with what its transcript tells and the final answer does not: the cost, up to
-        2026.7, and a text that cannot be read there."""
+        """The outcome, completed from the transcript with data that the final answer lacks: the
+        cost, up to 2026.7, and a text that cannot be read there."""
         if not isinstance(outcome, Definite) or not isinstance(outcome.value, Finished):
             return outcome
         usage, lacks_text = outcome.value.usage, outcome.value.answer.lost
@@ -260,12 +262,12 @@ class Attempts:
         return Definite(replace(outcome.value, usage=seen.usage))
 
     async def inspect(self, order: RunOrder) -> Inspection:
-        """Where the run stands; fences it when it never arrived or will not be continued."""
+        """The state of the run; fences it when it never arrived or will not be continued."""
         self._remember(order)
         return self._heard(order, await self._look(order))
 
     async def cancel(self, order: RunOrder) -> Inspection:
-        """Abort the run, or the turn the gateway continued in its place; then look."""
+        """Abort the run, or the turn that the gateway continued in its place; then inspect."""
         self._remember(order)
         return self._heard(order, await self._cancel(order))
 
@@ -292,9 +294,9 @@ class Attempts:
         return await self._look(order)
 
     async def _end_of_aborted(self, connection: Connection, order: RunOrder) -> Inspection:
-        """How a run ended that its gateway has just aborted. A session may say so later than the
-        ledger does; until then it looks as if a restart had cut off the run. Up to 2026.5 both call
-        it a timeout."""
+        """How a run ended that its gateway has just aborted. The session may show this later than
+        the ledger; until then it looks as if a restart had interrupted the run. Up to 2026.5 both
+        call it a timeout."""
         ended = await self._agent_wait(connection, order, SETTLE_MS)
         seen = await self._session(connection, order)
         looks = 1
@@ -313,8 +315,8 @@ class Attempts:
         return await self._look(order)
 
     def _ended_meanwhile(self, order: RunOrder) -> Inspection | None:
-        """The last answer of the run, where it came while nobody waited for it: a gateway that
-        drains still gives it, and answers nothing else."""
+        """The final answer of the run, where it came while no caller waited for it: a gateway that
+        drains still sends it, and answers nothing else."""
         asked = self._asked.get(order.run_id)
         if asked is None or not asked.final.result.done():
             return None
@@ -339,8 +341,8 @@ class Attempts:
         return await self._delete_session(connection, order, even_running=True)
 
     async def forget(self, runs: Sequence[RunId]) -> Sequence[str]:
-        """Delete the sessions of runs that are over, as many as there is time for; those that are
-        gone now."""
+        """Delete the sessions of runs that are over, as many as time permits; returns those now
+        gone."""
         connection = await self._line.connection()
         gone: list[str] = []
         loop = asyncio.get_running_loop()
@@ -357,7 +359,8 @@ class Attempts:
         return gone
 
     async def kept(self, skip: int) -> KeptRuns | None:
-        """Which sessions of attempts the gateway keeps, of anybody's; see :class:`Cleanup`."""
+        """The sessions of attempts that the gateway keeps, from any ledger; see
+        :class:`Cleanup`."""
         connection = await self._line.connection()
         if isinstance(connection, GatewayFailure):
             return None
@@ -424,7 +427,7 @@ class Attempts:
         return session_state(history, ledger.as_of(connection.booted_at_ms), order.run_id)
 
     async def _interrupted(self, connection: Connection, order: RunOrder) -> Inspection:
-        """A turn that died with its gateway: wait for its resumption, later rule it out."""
+        """A turn that died with its gateway: wait for it to be resumed, later rule that out."""
         age_s = asyncio.get_running_loop().time() - connection.opened_at_s
         if age_s < RESUME_GRACE_S:
             return Unknown(
@@ -434,12 +437,13 @@ class Attempts:
         fenced = await self._delete_session(connection, order)
         if isinstance(fenced, Definite) and isinstance(fenced.value, Stopped | NotStarted):
             return Definite(Died(reason=NOT_CONTINUED))
-        return fenced  # it did continue just then, or nobody knows
+        return fenced  # it was continued just then, or that is unknown
 
     async def _delete_session(
         self, connection: Connection, order: RunOrder, *, even_running: bool = False
     ) -> Inspection:
-        """The fence. Stopped when the ledger shows that a run was in the session after all."""
+        """The fence. Stopped when the ledger shows that there was a run in the session after
+        all."""
         key = session_key(self._agent_id, order)
         for _ in range(DELETE_TRIES):
             deleted = await connection.call("sessions.delete", {"key": key}, timeout_ms=CALL_MS)
@@ -474,20 +478,21 @@ class Attempts:
                 return Unknown(LostReason.REFUSED, still)
 
     async def _wait_for_end(self, order: RunOrder, running: Running) -> Unknown | None:
-        """Wait until looking again may tell more. Unknown when the connection is lost meanwhile."""
+        """Wait until another inspection may help. Unknown when the connection is lost meanwhile."""
         connection = await self._line.connection()
         if isinstance(connection, GatewayFailure):
             return unreachable(connection)
-        # A turn the gateway continued has a run id of its own, which agent.wait is not asked for.
+        # A turn that the gateway continued has a run id of its own, which agent.wait is not called
+        # for.
         if not running.resumed_by_agent:
             await self._agent_wait(connection, order, WAIT_MS)
-        await asyncio.sleep(LOOK_AGAIN_S)  # also where it says ended: the session may not say so
+        await asyncio.sleep(LOOK_AGAIN_S)  # after an end too: the session may lag
         return unanswered(connection.lost) if connection.lost is not None else None
 
     async def _agent_wait(
         self, connection: Connection, order: RunOrder, wait_ms: int
     ) -> Finished | Stopped | None:
-        """The end of the run as ``agent.wait`` tells it, None where that proves nothing."""
+        """The end of the run according to ``agent.wait``, None where that proves nothing."""
         reply = await connection.call(
             "agent.wait",
             {"runId": order.run_id, "timeoutMs": wait_ms},
@@ -518,14 +523,14 @@ class Attempts:
             self.tasks_by_trace.popitem(last=False)
 
     def _drop_lost(self, run_id: str) -> None:
-        """Forget a pending answer that was lost, so that a later follow looks instead."""
+        """Forget a pending answer that was lost, so that a later follow inspects instead."""
         asked = self._asked.get(run_id)
         result = asked.final.result if asked is not None else None
         if result is not None and result.done() and isinstance(result.result(), Lost):
             self._asked.pop(run_id, None)
 
     def _heard(self, order: RunOrder, found: Inspection) -> Inspection:
-        """What was found out; nobody waits for the final answer of a run whose end is known."""
+        """The findings; the final answer of a run whose end is known is no longer awaited."""
         if isinstance(found, Definite) and not isinstance(found.value, Running):
             self._let_go(order.run_id)
         return found
@@ -536,7 +541,7 @@ class Attempts:
             asked.connection.forget(asked.final)
 
     def _may_arrive(self, order: RunOrder) -> bool:
-        """Whether a start that was sent and not answered may only be slow."""
+        """Whether an unanswered start may merely be slow."""
         asked = self._asked.get(order.run_id)
         if asked is None or asked.final.result.done():
             return False
@@ -549,7 +554,7 @@ class RunsByAttempts:
     _attempts: Attempts
 
     async def start(self, order: RunOrder, wanted: Wanted = always_wanted) -> StartAnswer:
-        """See :class:`Runs`. Refusals before the run is asked for are definite."""
+        """See :class:`Runs`. Refusals before the run is requested are definite."""
         return await self._attempts.start(order, wanted)
 
     async def follow(self, order: RunOrder) -> Outcome:

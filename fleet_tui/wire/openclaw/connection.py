@@ -1,4 +1,4 @@
-"""One authenticated connection to a gateway: requests with answers, answers with results.
+"""One authenticated connection to a gateway: requests with answers and final results.
 
 Nothing here raises for what gateways and networks do. A request ends in :class:`GatewayResult`,
 :class:`GatewayRefused` or :class:`Lost`; the connection never reconnects itself, and nothing is
@@ -47,27 +47,27 @@ MAX_PENDING = 1_024
 """Requests that may wait for an answer on one connection. One more ends it."""
 
 SILENT_TICKS = 3
-"""Missed ticks after which the gateway counts as hung."""
+"""Ticks without a sign of life after which the gateway counts as hung."""
 
 MIN_SILENCE_MS, MAX_SILENCE_MS = 15_000, 120_000
 """Bounds of that silence, whatever interval the gateway announces."""
 
 
 class GatewayResult(msgspec.Struct, frozen=True):
-    """The gateway did what was asked; ``payload`` is still undecoded."""
+    """The gateway carried out the request; ``payload`` is still undecoded."""
 
     payload: msgspec.Raw
 
 
 class GatewayRefused(msgspec.Struct, frozen=True):
-    """The gateway answered that it will not, or that the run it was about failed."""
+    """The gateway refused the request, or reported that its run failed."""
 
     error: ErrorShape
     payload: msgspec.Raw
 
 
 class Lost(msgspec.Struct, frozen=True):
-    """No answer. Whether the request arrived is not known."""
+    """No answer. Whether the request arrived is unknown."""
 
     reason: LostReason
     detail: Untrusted = NOTHING_SAID
@@ -77,7 +77,7 @@ GatewayReply = GatewayResult | GatewayRefused | Lost
 
 
 class _Pending:
-    """A request on its way. ``result`` is wanted only of requests answered in two steps."""
+    """A pending request. ``result`` is used only for requests answered in two steps."""
 
     def __init__(self, *, two_steps: bool) -> None:
         loop = asyncio.get_running_loop()
@@ -87,7 +87,7 @@ class _Pending:
         )
 
     def resolve(self, reply: GatewayReply, *, last: bool) -> None:
-        """Give the reply to whoever waits for it; ``last`` when no other can follow."""
+        """Pass the reply to the waiting caller; ``last`` when no other can follow."""
         if not self.answer.done():
             self.answer.set_result(reply)
         if last and self.result is not None and not self.result.done():
@@ -95,18 +95,19 @@ class _Pending:
 
 
 class Promised(NamedTuple):
-    """A request that is answered in two steps, and its final answer, which never is an error."""
+    """A request that is answered in two steps, and its final answer, which is never an
+    exception."""
 
     request_id: str
     result: asyncio.Future[GatewayReply]
 
 
 class Messages(Protocol):
-    """What a connection needs of a :class:`~fleet_tui.wire.openclaw.stream.MessageStream`."""
+    """The interface of a :class:`~fleet_tui.wire.openclaw.stream.MessageStream` that is used."""
 
     @property
     def close_reason(self) -> str:
-        """What was said while closing; untrusted."""
+        """The reason given while closing; untrusted."""
         ...
 
     async def receive(self) -> bytes | None:
@@ -123,10 +124,10 @@ class Messages(Protocol):
 
 
 class Connection:
-    """A connection that said hello. Make one with :func:`connect`."""
+    """A connection after the hello. Made by :func:`connect`."""
 
     dialect: Dialect
-    """What may be sent, once :meth:`learn_dialect` has found out."""
+    """What may be sent, once :meth:`learn_dialect` has determined it."""
 
     def __init__(
         self,
@@ -138,7 +139,7 @@ class Connection:
     ) -> None:
         self.hello = hello
         self.booted_at_ms = booted_at_ms
-        """When the gateway's process started, on its own clock; None when it does not tell."""
+        """When the gateway's process started, on its own clock; None when it does not report it."""
         self.lost: Lost | None = None
         """Why the connection ended, once it has."""
         self.ended = asyncio.Event()
@@ -155,15 +156,16 @@ class Connection:
     async def call(
         self, method: str, params: dict[str, object], *, timeout_ms: int
     ) -> GatewayReply:
-        """Ask once and wait for the answer at most that long."""
+        """Send a request and wait for the answer at most that long."""
         request_id, pending = self._register(two_steps=False)
         return await self._ask(request_id, pending, method, params, {}, timeout_ms)
 
     async def call_for_result(
         self, method: str, params: dict[str, object], *, traceparent: str | None, timeout_ms: int
     ) -> tuple[GatewayReply, Promised]:
-        """Ask for something long: the first answer, and the final one, which is there too when the
-        first is a refusal. Whoever does not wait for it has to :meth:`forget` it."""
+        """Send a long-running request: returns the first answer, and the final one, which exists
+        even when the first is a refusal. A caller that does not wait for it has to :meth:`forget`
+        it."""
         request_id, pending = self._register(two_steps=True)
         assert pending.result is not None
         extra = {} if traceparent is None else {"traceparent": traceparent}
@@ -171,14 +173,14 @@ class Connection:
         return reply, Promised(request_id, pending.result)
 
     def forget(self, promised: Promised) -> None:
-        """Wait no longer for a final answer, which may never come; whoever does is told Lost."""
+        """Stop waiting for a final answer, which may never come; anyone who waits gets Lost."""
         pending = self._pending.pop(promised.request_id, None)
         if pending is not None:
             pending.resolve(Lost(LostReason.CANCELLED, Untrusted("not waited for")), last=True)
 
     async def learn_dialect(self, known: Dialect | None) -> GatewayFailure | None:
-        """Find out what may be sent; None once that is known. ``known`` is the dialect of an
-        earlier connection, believed as long as the version is the same."""
+        """Determine what may be sent; None once that is known. ``known`` is the dialect of an
+        earlier connection, reused if the version is the same."""
         if known is None or known.version != self.hello.server.version:
             learned = await learn(self.hello, self._objection)
             if isinstance(learned, GatewayFailure):
@@ -205,7 +207,7 @@ class Connection:
                 return GatewayFailure(kind=FailureKind.BAD_ANSWER, detail=taken)
 
     async def close(self) -> None:
-        """Close at once; whoever waits gets Lost."""
+        """Close at once; anyone who waits gets Lost."""
         self._end(Lost(LostReason.CANCELLED, Untrusted("closed here")))
         self._reader.cancel()
         await asyncio.gather(self._reader, return_exceptions=True)
@@ -214,7 +216,7 @@ class Connection:
         request_id, pending = str(self._next_id), _Pending(two_steps=two_steps)
         self._next_id += 1
         if len(self._pending) >= MAX_PENDING:
-            # Who leaves so many without an answer hangs; on another connection it may not.
+            # A gateway that leaves this many unanswered hangs; on another connection it may not.
             full = words_of(f"{MAX_PENDING} requests wait for an answer")
             self._end(Lost(LostReason.HUNG, full))
         if self.lost is not None:
@@ -253,7 +255,7 @@ class Connection:
             raise
 
     async def _read(self) -> None:
-        """Take messages until the connection ends, then tell everybody who waits."""
+        """Read messages until the connection ends, then resolve all pending requests."""
         silence_s = _silence_ms(self.hello.policy.tick_interval_ms) / 1000
         try:
             while True:
@@ -274,12 +276,12 @@ class Connection:
                     words_of(str(error)) if str(error) else self._how_closed(),
                 )
             )
-        except Exception as error:  # a bug: nobody may wait for answers that nobody reads
+        except Exception as error:  # a bug: no caller may wait for answers that are not read
             log.exception("reading from a gateway failed")
             self._end(Lost(LostReason.BAD_ANSWER, words_of(type(error).__name__)))
 
     def _how_closed(self) -> Untrusted:
-        """Our words, with what the gateway gave as its reason."""
+        """Our own text, with the gateway's reason."""
         said = self._stream.close_reason or self._farewell
         return words_of(f"connection closed: {said}" if said else "connection closed")
 
@@ -351,7 +353,7 @@ async def connect(
 
 
 class _Greeted(NamedTuple):
-    """A hello, and when the process that said it started (see :class:`Connection`)."""
+    """A hello, and when the process that sent it started (see :class:`Connection`)."""
 
     hello: GatewayHello
     booted_at_ms: float | None
@@ -391,7 +393,8 @@ async def _introduce(stream: MessageStream, token: str) -> _Greeted | GatewayFai
 
 
 def _booted_at_ms(challenge: Challenge | None, hello: GatewayHello) -> float | None:
-    """By the gateway's clock, a little early: its age is told after the time of its challenge."""
+    """By the gateway's clock, slightly early: its age is reported after the time of its
+    challenge."""
     now_ms = finite(challenge.ts) if challenge is not None else None
     age_ms = finite(hello.snapshot.uptime_ms)
     return None if now_ms is None or age_ms is None else now_ms - age_ms

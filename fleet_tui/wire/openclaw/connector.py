@@ -1,10 +1,10 @@
-"""The one kept connection to a gateway, opened on demand.
+"""The one persistent connection to a gateway, opened on demand.
 
 A refusal that only an operator can lift (wrong token, missing scope, other protocol) is remembered
-for REFUSED_HOLD_MS and handed out without asking again: the gateway slows down whoever insists.
-Another token is tried as soon as the reference leads to one, and another process of the gateway
-may take what the one before it refused.
-Passing failures are not remembered; the callers' own rhythm is the backoff.
+for REFUSED_HOLD_MS and returned without asking again: the gateway throttles repeated attempts. A
+new token is tried as soon as the reference resolves to one, and a new process of the gateway may
+accept what the previous one refused. Transient failures are not remembered; the callers' own
+interval is the backoff.
 """
 
 import asyncio
@@ -22,10 +22,10 @@ from fleet_tui.wire.openclaw.frames import GatewayFrame
 REFUSED_HOLD_MS = 60_000
 
 TOKEN_EVERY_MS = 5_000
-"""How soon a mended token is noticed while a refusal is remembered."""
+"""How soon a corrected token is noticed while a refusal is remembered."""
 
 _OF_THE_TOKEN = frozenset(
-    {  # no other refusal has to do with it
+    {  # no other refusal depends on the token
         FailureKind.GATEWAY_AUTH,
         FailureKind.GATEWAY_SCOPE,
         FailureKind.SECRET_MISSING,
@@ -39,7 +39,7 @@ def _digest(token: str) -> str:
 
 
 class Connector:
-    """Gives out the living connection to one gateway; callers share one handshake."""
+    """Returns the open connection to one gateway; callers share one handshake."""
 
     def __init__(
         self,
@@ -51,15 +51,15 @@ class Connector:
         known: Dialect | None = None,
         on_event: Callable[[GatewayFrame], None] = lambda _frame: None,
     ) -> None:
-        """``on_event`` is called with every event that the gateway pushes. ``known`` is what the
-        gateway's release understands, where that need not be asked."""
+        """``on_event`` is called with every event that the gateway pushes. ``known`` is the dialect
+        of the gateway's release, where it need not be queried."""
         self._agent = agent
         self._dial = dial
         self._token = token
         self._clock = clock
         self._connection: Connection | None = None
         self._made = asyncio.Event()
-        """Set when a connection was made whose end nobody was told yet."""
+        """Set when a connection was made whose end has not been reported yet."""
         self._dialect = known
         self._on_event = on_event
         self._connecting = asyncio.Lock()
@@ -71,12 +71,12 @@ class Connector:
 
     @property
     def open_connection(self) -> Connection | None:
-        """The connection if there is a living one now."""
+        """The connection if one is open now."""
         connection = self._connection
         return connection if connection is not None and connection.lost is None else None
 
     async def connection(self) -> Connection | GatewayFailure:
-        """The living connection, made now if there is none."""
+        """The open connection, made now if there is none."""
         async with self._connecting:
             if (living := self.open_connection) is not None:
                 return living
@@ -101,7 +101,7 @@ class Connector:
         self._refusal = None
 
     async def lost(self) -> Lost:
-        """Wait until a connection ends that was not closed here, and say why it did."""
+        """Wait until a connection ends that was not closed here; returns the reason."""
         while True:
             await self._made.wait()
             self._made.clear()
@@ -120,8 +120,8 @@ class Connector:
             await connection.close()
 
     async def _has_another_token(self, refusal: GatewayFailure) -> bool:
-        """Whether the reference leads to another token than the one that was refused, so that
-        somebody has mended it. Looked at every TOKEN_EVERY_MS at most: it may be on the host."""
+        """Whether the reference resolves to another token than the refused one, so that it was
+        corrected. Checked every TOKEN_EVERY_MS at most: it may be on the host."""
         now_ms = self._clock()
         if refusal.kind not in _OF_THE_TOKEN or now_ms - self._token_seen_ms < TOKEN_EVERY_MS:
             return False
@@ -138,7 +138,7 @@ class Connector:
         return await connect(self._dial, token, on_event=self._on_event)
 
     async def _understood(self, made: Connection) -> Connection | GatewayFailure:
-        """The connection once it is known what may be sent on it; closed otherwise."""
+        """The connection once its dialect is known; closed otherwise."""
         is_understood = False
         try:
             unfit = await made.learn_dialect(self._dialect)

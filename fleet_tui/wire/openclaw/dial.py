@@ -1,4 +1,4 @@
-"""Reaching a gateway's loopback port: a byte channel, or why there is none."""
+"""Connects to a gateway's loopback port: a byte channel, or why there is none."""
 
 from collections.abc import Awaitable, Callable
 from typing import Protocol
@@ -12,7 +12,7 @@ from fleet_tui.wire.ssh.pool import ChannelFailure, SshFailure, SshPool
 
 
 class GatewayFailure(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a gateway could not be asked. Nothing that changes anything had been sent."""
+    """Why a request to a gateway failed. Nothing that changes anything had been sent."""
 
     kind: FailureKind
     detail: Untrusted = NOTHING_SAID
@@ -40,8 +40,7 @@ Dial = Callable[[], Awaitable[ByteChannel | GatewayFailure]]
 def dial_over_ssh(pool: SshPool, host: HostName, port: int) -> Dial:
     """A Dial that opens direct-tcpip channels to ``127.0.0.1:port`` as seen from ``host``.
 
-    The gateway believes such a client to be local, which is what lets its shared token alone keep
-    the scopes it asks for.
+    The gateway takes such a client for local, so its shared token alone keeps the requested scopes.
     """
 
     async def dial() -> ByteChannel | GatewayFailure:

@@ -1,11 +1,11 @@
-"""What one gateway's release understands, found out before anything is sent that it may not.
+"""What one gateway's release supports, determined before sending anything that it might not.
 
 All releases from 2026.5.28 to 2026.9.6 speak protocol 4, and each refuses a request with a key that
-it does not know. ``features.methods`` of the hello lists the methods. The keys are asked for: each
+it does not know. ``features.methods`` of the hello lists the methods. The keys are probed: each
 question is a request that no release can act on (a value of the wrong type, a required key left
-out), and a gateway that validates one names every key it objects to, a known key as
-``at /displayName: must be string``, an unknown one as ``unexpected property 'displayName'``.
-Measured on all of README's table; four questions cost 4-10 ms.
+out), and a gateway that validates one names every key it objects to, a known key as ``at
+/displayName: must be string``, an unknown one as ``unexpected property 'displayName'``. Measured on
+all of README's table; four questions cost 4-10 ms.
 """
 
 from collections.abc import Awaitable, Callable
@@ -35,16 +35,16 @@ NEEDED = frozenset(
 """Methods without which no task can be started, watched, stopped and fenced."""
 
 INVALID = "INVALID_REQUEST"
-"""Code of a request that does not fit the release's schema. Nothing of it has been done."""
+"""Code of a request that does not match the release's schema. No part of it was carried out."""
 
 WRONG = 0
-"""A value of no key that is asked for: all are texts or truth values."""
+"""A value invalid for every probed key: all are texts or booleans."""
 
 TRACEPARENT = f"00-{'0' * 31}1-{'0' * 15}1-00"
 
 
 class Question(NamedTuple):
-    """A request that cannot be acted on, and the key it is about."""
+    """A request that cannot be carried out, and the key that it tests."""
 
     method: str
     params: dict[str, object]
@@ -61,12 +61,12 @@ TRACED = Question("agent.wait", {"runId": WRONG}, "traceparent")
 
 
 class Dialect(msgspec.Struct, frozen=True, kw_only=True):
-    """What a release knows beyond what every one of them does."""
+    """What a release supports beyond the features of every release."""
 
     version: str
-    """As the gateway's hello names it; empty when it does not."""
+    """From the gateway's hello; empty when it has none."""
     lanes: bool = True
-    """``diagnostics.lanes``: how much of the gateway's lane is taken, also by work of others."""
+    """``diagnostics.lanes``: how much of the gateway's lane is in use, including other work."""
     system: bool = True
     """``system.info``: memory, disk and load of its machine."""
     display_name: bool = True
@@ -74,7 +74,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     expected_session: bool = True
     """``agent`` can be bound to one session, which makes the session's deletion a fence."""
     clear_queued: bool = True
-    """``sessions.abort`` also takes back what waits in the session's queue."""
+    """``sessions.abort`` also removes entries that wait in the session's queue."""
     traced: bool = True
     """Requests may carry a trace context, which the gateway puts on its log lines."""
     boot_id: bool = True
@@ -82,7 +82,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def limits(self) -> tuple[Limit, ...]:
-        """What operators should know that it cannot do."""
+        """Missing features that operators should know about."""
         known = {
             Limit.NO_FENCE: self.expected_session,
             Limit.NO_LANES: self.lanes,
@@ -94,11 +94,11 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Ask = Callable[[Question], Awaitable[ErrorShape | GatewayFailure]]
-"""Sends a question; how it was refused, or why nobody knows."""
+"""Sends a question; returns how it was refused, or why that is unknown."""
 
 
 async def learn(hello: GatewayHello, ask: Ask) -> Dialect | GatewayFailure:
-    """The dialect of the gateway that said ``hello``; ``ask`` sends one question."""
+    """The dialect of the gateway that sent ``hello``; ``ask`` sends one question."""
     methods = frozenset(hello.features.methods)
     missing = sorted(NEEDED - methods)
     if missing:
@@ -109,7 +109,7 @@ async def learn(hello: GatewayHello, ask: Ask) -> Dialect | GatewayFailure:
         if isinstance(objection, GatewayFailure):
             return objection
         if objection.code != INVALID:
-            return refusal(objection)  # it starts or drains, and will be asked again
+            return refusal(objection)  # it starts or drains; the question is repeated later
         known = is_known(question, objection.message)
         if known is None:
             return _unsupported(hello, f"answered {question.method} with: {objection.message}")
@@ -127,7 +127,7 @@ async def learn(hello: GatewayHello, ask: Ask) -> Dialect | GatewayFailure:
 
 
 def is_known(question: Question, objection: str) -> bool | None:
-    """Whether a gateway knows the key it was asked about; None when its answer does not tell.
+    """Whether a gateway knows the tested key; None when its answer does not show it.
 
     The trace context is the frame's own: where it is known, the parameters are objected to.
     """
@@ -138,8 +138,8 @@ def is_known(question: Question, objection: str) -> bool | None:
 
 
 def lacks_method(error: ErrorShape) -> bool:
-    """Whether a request was refused because the release has no such method, and not for the time
-    being."""
+    """Whether a request was refused because the release has no such method, and not just
+    temporarily."""
     return error.code == INVALID and error.message.startswith("unknown method")
 
 

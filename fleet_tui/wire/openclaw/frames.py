@@ -1,8 +1,8 @@
 """The gateway's messages (protocol 4) as values, and how untrusted bytes become them.
 
 Only fields that are used are declared; everything else a gateway sends is skipped unread. Parts
-that are useful but not needed (``result``, ``details``) stay raw until somebody wants them, so that
-an odd one cannot spoil the verdict beside it. The shapes are those of OpenClaw 2026.9.6, whose npm
+that are useful but not needed (``result``, ``details``) stay raw until they are used, so that an
+invalid one cannot spoil the rest of the frame. The shapes are those of OpenClaw 2026.9.6, whose npm
 package ``@openclaw/gateway-protocol`` holds the schema; :mod:`fleet_tui.wire.openclaw.dialect` has
 what older releases lack.
 """
@@ -17,13 +17,13 @@ from msgspec.structs import replace
 PROTOCOL = 4
 
 MAX_FRAME_BYTES = 26_214_400
-"""Longest message taken from a gateway: its own limit for what it accepts itself."""
+"""Longest message accepted from a gateway: equal to its own limit for messages that it accepts."""
 
 _NULL = msgspec.Raw(b"null")
 
 
 class Malformed(msgspec.Struct, frozen=True):
-    """Bytes that are not what was asked for. ``problem`` is the decoder's own sentence."""
+    """Bytes that do not have the requested shape. ``problem`` is the decoder's own message."""
 
     problem: str
 
@@ -48,12 +48,12 @@ class GatewayFrame(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ErrorDetails(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What an error says about itself beyond its code."""
+    """Details of an error beyond its code."""
 
     code: str = ""
     reason: str = ""
     expected_protocol: object = None
-    """Told with another protocol only, up to 2026.5.7 without a code."""
+    """Sent only for a protocol mismatch, up to 2026.5.7 without a code."""
 
 
 class Lifecycle(StrEnum):
@@ -80,14 +80,14 @@ class Challenge(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServerInfo(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Who answers. ``boot_id`` is new at every start of its process and every restart within."""
+    """The server. ``boot_id`` is new at every start of its process and every restart within it."""
 
     version: str = ""
     boot_id: str = ""
 
 
 class Features(msgspec.Struct, frozen=True, kw_only=True):
-    """What the gateway's release can be asked."""
+    """The methods of the gateway's release."""
 
     methods: list[str] = []
 
@@ -106,7 +106,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """How the gateway was when it said hello."""
+    """The gateway's state when it sent the hello."""
 
     uptime_ms: float | None = None
     """Age of its process."""
@@ -130,8 +130,8 @@ class Created(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class RunAccepted(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """First answer of ``agent``. ``status`` is ``accepted``, ``in_flight`` for a key that the
-    gateway knows, or how that run has ended."""
+    """First answer of ``agent``. ``status`` is ``accepted``, ``in_flight`` for a known key, or the
+    end of that key's run."""
 
     run_id: str = ""
     status: str = ""
@@ -156,7 +156,8 @@ _OF_A_NAME = frozenset(f"{ascii_letters}{digits}._:/@+-")
 
 
 def decode(data: bytes | msgspec.Raw, shape: type[T]) -> T | Malformed:
-    """``data`` as ``shape``; bad UTF-8, NaN, endless numbers and nesting are Malformed, too."""
+    """``data`` as ``shape``; bad UTF-8, NaN, and excessive numbers or nesting are Malformed,
+    too."""
     try:
         return msgspec.json.decode(data, type=shape)
     except (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError) as error:
@@ -174,5 +175,5 @@ def read_hello(data: bytes | msgspec.Raw) -> GatewayHello | Malformed:
 
 
 def name_of(text: str) -> str:
-    """What a gateway calls something, in characters that are safe to keep and to show."""
+    """A gateway's name for something, in characters that are safe to store and to show."""
     return "".join(c for c in text[:MAX_NAME_CHARS] if c in _OF_A_NAME)

@@ -1,4 +1,4 @@
-"""How a connection to a gateway begins: what we ask for, and what a refusal means.
+"""The handshake with a gateway: what we request, and what a refusal means.
 
 The client must call itself ``gateway-client`` in mode ``backend``: an invented name is refused, and
 other modes keep no scopes. The scopes are the least that dispatch (write) and the fence
@@ -32,8 +32,8 @@ _CLOSED_DOORS = {
     "Gateway websocket admission closed": FailureKind.GATEWAY_DRAINING,
     "Gateway websocket handlers unavailable": FailureKind.GATEWAY_STARTING,
 }
-"""What OpenClaw 2026.9.6 says with HTTP 503 to whoever asks for a WebSocket while it ends the last
-runs before it stops, and in the first moment of listening."""
+"""Bodies of OpenClaw 2026.9.6's HTTP 503 for a WebSocket request while it ends the last runs before
+it stops, and in the first moment of listening."""
 
 
 def connect_params(token: str) -> dict[str, object]:
@@ -68,7 +68,7 @@ def refusal(error: ErrorShape) -> GatewayFailure:
 
 
 def upgrade_refusal(refused: NotWebSocket) -> GatewayFailure:
-    """Why there is no WebSocket to say hello on: one that stops or starts, or no gateway at all."""
+    """Why the WebSocket was refused: the gateway stops or starts, or it is not a gateway at all."""
     kind = FailureKind.BAD_ANSWER
     if refused.status == HTTPStatus.SERVICE_UNAVAILABLE:
         kind = _CLOSED_DOORS.get(refused.said.strip(), kind)

@@ -1,8 +1,8 @@
 """The slower half of a gateway's vitals: its lanes and its machine, from two RPCs.
 
 ``diagnostics.lanes`` costs 1.4 ms and ``system.info`` 32 ms there; ``status`` would add 5 ms of CPU
-and up to 20 KB for nothing these do not tell. ``/readyz`` ignores a full disk, so the free space
-comes from here.
+and up to 20 KB without any further data. ``/readyz`` ignores a full disk, so the free space comes
+from here.
 """
 
 import msgspec
@@ -45,7 +45,7 @@ class _System(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Lanes(msgspec.Struct, frozen=True, kw_only=True):
-    """Work inside the gateway; ``clock_ms`` is its clock while it answered."""
+    """Work inside the gateway; ``clock_ms`` is its clock at the answer."""
 
     active: int | None = None
     queued: int | None = None

@@ -1,8 +1,8 @@
-"""``GET`` over one kept channel to a gateway.
+"""``GET`` over one persistent channel to a gateway.
 
-A new channel costs about 44 ms where sshd still batches small writes, a kept one under a
+A new channel costs about 44 ms where sshd still batches small writes, a persistent one under a
 millisecond, so the channel stays open between probes. The gateway closes it after some seconds of
-silence; a request that meets that closing is asked once more on a new channel.
+silence; a request that coincides with that is repeated once on a new channel.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ class HttpAnswer(msgspec.Struct, frozen=True):
 
 
 class KeptHttp:
-    """One HTTP client for one gateway; questions take turns."""
+    """One HTTP client for one gateway; requests take turns."""
 
     def __init__(self, dial: Dial) -> None:
         self._dial = dial
@@ -35,7 +35,7 @@ class KeptHttp:
         self._http = h11.Connection(h11.CLIENT)
         self._asking = asyncio.Lock()
         self.reached = False
-        """Whether the last question got as far as the gateway's port."""
+        """Whether the last request reached the gateway's port."""
 
     async def get(self, path: str) -> HttpAnswer | GatewayFailure:
         """The answer to ``GET path``; the caller sets the deadline by cancelling."""
@@ -43,7 +43,7 @@ class KeptHttp:
             return await self._get(path)
 
     def close(self) -> None:
-        """Let go of the channel; the next get() opens another."""
+        """Close the channel; the next get() opens another."""
         if self._channel is not None:
             self._channel.close()
             self._channel = None
@@ -69,7 +69,7 @@ class KeptHttp:
         )
 
     async def _ask(self, channel: ByteChannel, path: str) -> HttpAnswer | GatewayFailure | None:
-        """One question on this channel; None when it was closed before it answered anything."""
+        """One request on this channel; None when it was closed before any answer."""
         kept = False
         request = h11.Request(
             method="GET", target=path, headers=[("Host", "127.0.0.1"), ("Accept", "*/*")]
@@ -85,11 +85,11 @@ class KeptHttp:
             return answer
         except OSError:
             return None
-        except h11.RemoteProtocolError:  # its words are for programmers
+        except h11.RemoteProtocolError:  # its messages are for programmers
             detail = Untrusted("what answers at its port does not speak HTTP")
             return GatewayFailure(kind=FailureKind.BAD_ANSWER, detail=detail)
         finally:
-            # Also when cancelled: a channel with half an answer in it must not be asked again.
+            # Also when cancelled: a channel with half an answer in it must not be reused.
             if not kept:
                 self.close()
 

@@ -1,8 +1,8 @@
 """A gateway's log, followed by ``logs.tail`` with a byte cursor.
 
 The cursor belongs to the file, so nothing is missed while the connection is down; where the gateway
-itself skips bytes (too many at once, a rotated file) the gap is reported. Lines are JSON; a line
-that is not stays as it came.
+itself skips bytes (too many at once, a rotated file) the gap is reported. Lines are JSON; other
+lines are kept as received.
 """
 
 import asyncio
@@ -24,18 +24,18 @@ from fleet_tui.wire.openclaw.dial import GatewayFailure
 from fleet_tui.wire.openclaw.frames import Malformed, decode
 
 POLL_S = 1.5
-"""Pause between two questions."""
+"""Pause between two requests."""
 
 RETRY_S = 5.0
 """Pause after a failed one."""
 
 MAX_LINES, MAX_BYTES = 5_000, 1_000_000
-"""The most a gateway gives at once."""
+"""The most that a gateway returns at once."""
 
 CALL_MS = 10_000
 
 BELIEVABLE_MS = 7 * 24 * 3_600_000
-"""A line's own time further from ours than this is not shown."""
+"""A line's own timestamp that differs more than this from our clock is not shown."""
 
 MAX_SUBSYSTEM_CHARS = 60
 
@@ -86,7 +86,7 @@ def parse_line(
     redactor: LineRedactor,
 ) -> LogLine:
     """One line of the log file, redacted and cut; ``tasks`` maps trace ids to tasks, ``redactor``
-    has seen the lines before, which a private key may have begun in."""
+    has seen the previous lines, in which a private key may have begun."""
     said = decode(line.encode("utf-8", "surrogatepass"), _JsonLine)
     if isinstance(said, Malformed):
         return LogLine(
@@ -109,7 +109,7 @@ def parse_line(
 
 
 def gap_of(tail: Tail, *, source: AgentName, received_at_ms: int) -> LogGap | None:
-    """What a gateway's answer leaves out, or None. Only meaningful when a cursor was given."""
+    """The gap that a gateway's answer leaves, or None. Only meaningful when a cursor was given."""
     if not tail.reset and not tail.truncated:
         return None
     skipped = tail.skipped_bytes
@@ -162,7 +162,7 @@ class LogTail:
             await asyncio.sleep(POLL_S)
 
     async def _ask(self) -> Tail | None:
-        """What came since the cursor; the first question only fetches the cursor."""
+        """Lines since the cursor; the first request only fetches the cursor."""
         connection = await self._line.connection()
         if isinstance(connection, GatewayFailure):
             return None

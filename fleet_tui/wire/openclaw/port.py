@@ -1,7 +1,7 @@
 """An OpenClaw gateway as an :class:`~fleet_tui.wire.port.AgentPort`.
 
-The cheap probe is ``GET /readyz`` on a kept channel; everything else goes over one authenticated
-WebSocket that is opened when somebody needs it and never reconnects by itself. Work is started so
+The cheap probe is ``GET /readyz`` on a persistent channel; everything else goes over one
+authenticated WebSocket that is opened on demand and never reconnects by itself. Work is started so
 that it can be fenced: see :mod:`fleet_tui.wire.openclaw.attempt`.
 """
 
@@ -55,18 +55,18 @@ from fleet_tui.wire.ssh.failures import SshFailure
 from fleet_tui.wire.words import words_of
 
 DEEP_EVERY_MS = 15_000
-"""How often a probe also asks for lanes and machine."""
+"""How often a probe also queries lanes and machine."""
 
 DEEP_MAX_AGE_MS = 60_000
-"""Older deep values are not shown beside fresh ones."""
+"""Older deep values are not shown next to fresh ones."""
 
 DEEP_CALL_MS = 5_000
 
 ROUNDED_S = 0.1
-"""Clocks differ by less between two probes, and ages are told in milliseconds."""
+"""Upper bound of clock drift and rounding between two probes; ages are reported in milliseconds."""
 
 NO_REQUESTS = "it calls itself ready, but requests"
-"""How it is told that readiness alone is no promise to take work."""
+"""Shown for a gateway that is ready but takes no work."""
 
 T = TypeVar("T", Lanes, HostVitals)
 
@@ -98,9 +98,9 @@ class OpenClawPort(RunsByAttempts):
         left: Callable[[], None] = lambda: None,
     ) -> None:
         """``token`` resolves the secret when a connection is made; ``clock`` is epoch ms;
-        ``is_owner`` tells whether this engine is still the ledger's, see :mod:`.attempt`;
-        ``why_no_host`` tells what keeps the gateway's host from being reached, None for nothing;
-        ``left`` is called when the way to the host is not needed here any more.
+        ``is_owner`` returns whether this engine still owns the ledger, see :mod:`.attempt`;
+        ``why_no_host`` returns why the gateway's host cannot be reached, None if it can; ``left``
+        is called when the connection to the host is no longer needed here.
         """
         assert isinstance(agent.kind, OpenClawAgent), agent.kind
         self._agent = agent
@@ -114,17 +114,17 @@ class OpenClawPort(RunsByAttempts):
         )
         self._attempts = Attempts(self._line, agent_id=agent.kind.agent_id, is_owner=is_owner)
         self._known_on: Connection | None = None
-        """The connection that was looked at last."""
+        """The connection that was last checked."""
         self._deep: _Deep | None = None
         self._deep_tried_ms: int | None = None
         self._began_by_s: float | None = None
-        """When the gateway's process had started at the latest, on the loop's clock; None when it
-        does not tell."""
+        """The latest possible start of the gateway's process, on the loop's clock; None when it
+        does not report its age."""
         self._deepening: asyncio.Task[GatewayFailure | None] | None = None
         self._deep_failure: GatewayFailure | None = None
 
     async def probe(self) -> VitalsReading | ProbeFailure:
-        """Readiness, with the last deep values beside it. See :class:`AgentPort`."""
+        """Readiness, with the last deep values. See :class:`AgentPort`."""
         timeout_s = self._agent.probe.timeout_ms / 1000
         loop = asyncio.get_running_loop()
         started_s = loop.time()
@@ -148,9 +148,9 @@ class OpenClawPort(RunsByAttempts):
         return self._reading(answer_or_failure, latency_ms)
 
     def _notice_restart(self, uptime_ms: float | None, asked_s: float) -> None:
-        """What a process refused says nothing about another: it may have read another token.
+        """A refusal by one process does not apply to another, which may have read another token.
 
-        The process told its age at some moment between question and answer.
+        The process reported its age at some moment between request and answer.
         """
         if uptime_ms is None:
             return
@@ -169,7 +169,7 @@ class OpenClawPort(RunsByAttempts):
         return self._failed(GatewayFailure(kind=kind, detail=lost.detail))
 
     def _late(self) -> GatewayFailure:
-        """Who kept a probe waiting: the gateway, its host, or the way between them."""
+        """What delayed a probe: the gateway, its host, or the path between them."""
         detail = words_of(f"no answer within {self._agent.probe.timeout_ms} ms")
         if self._http.reached:
             return GatewayFailure(kind=FailureKind.GATEWAY_HUNG, detail=detail)
@@ -184,18 +184,18 @@ class OpenClawPort(RunsByAttempts):
         ).lines()
 
     async def collect(self, runs: Sequence[RunId]) -> Sequence[str]:
-        """Delete the sessions of runs that ended long ago: a gateway keeps them for ever. What they
-        cost stays in its books."""
+        """Delete the sessions of runs that ended long ago: a gateway keeps them for ever. Their
+        cost stays in its accounting."""
         assert isinstance(self._agent.kind, OpenClawAgent)
         return runs if self._agent.kind.keep_sessions else await self._attempts.forget(runs)
 
     async def kept(self, skip: int) -> KeptRuns | None:
-        """Nothing that could be deleted, where sessions are to stay. See :class:`AgentPort`."""
+        """Empty where sessions are to be kept. See :class:`AgentPort`."""
         assert isinstance(self._agent.kind, OpenClawAgent)
         return KeptRuns(()) if self._agent.kind.keep_sessions else await self._attempts.kept(skip)
 
     async def close(self) -> None:
-        """Close both channels; whoever waits gets Unknown."""
+        """Close both channels; anyone who waits gets Unknown."""
         try:
             if self._deepening is not None:
                 self._deepening.cancel()
@@ -208,11 +208,11 @@ class OpenClawPort(RunsByAttempts):
     async def _deepen(self, budget_s: float) -> None:
         """Refresh the deep values when they are due; a slow answer is left for the next probe.
 
-        A gateway that refuses a token takes five seconds to say so, longer than a probe may wait,
-        so the question outlives the probe that began it.
+        A gateway takes five seconds to refuse a token, longer than a probe may wait, so the request
+        outlives the probe that began it.
         """
         now_ms = self._clock()
-        # A lost connection may mean another process: its boot id must not wait its turn.
+        # A lost connection may mean a new process: its boot id must be fetched at once.
         due = (
             self._deep_tried_ms is None
             or now_ms - self._deep_tried_ms >= DEEP_EVERY_MS
@@ -239,9 +239,9 @@ class OpenClawPort(RunsByAttempts):
             return absent
         if connection is not self._known_on:
             self._known_on = connection
-            self._retries.clear()  # what the connection before told may be over
+            self._retries.clear()  # reports of the previous connection may be outdated
             if self._deep is not None and self._deep.boot_id != connection.hello.server.boot_id:
-                self._deep = None  # another process told it
+                self._deep = None  # from another process
         dialect = connection.dialect
         loop = asyncio.get_running_loop()
         asked_ms, asked_s = self._clock(), loop.time()
@@ -274,8 +274,8 @@ class OpenClawPort(RunsByAttempts):
         return None
 
     def _why_no_rpc(self) -> str:
-        """Why a gateway that says it is ready would take no work; empty when it would. It takes
-        none before it has told what its release understands."""
+        """Why a gateway that reports ready would take no work; empty when it would. It takes none
+        before its dialect is known."""
         if self._deep_failure is not None:
             return f"{NO_REQUESTS} fail: {self._deep_failure.kind.text}"
         return f"{NO_REQUESTS} are not answered yet" if self._deep is None else ""
@@ -328,21 +328,21 @@ class OpenClawPort(RunsByAttempts):
         )
 
     def _model_troubles(self) -> dict[RunId, ModelTrouble] | None:
-        """What was pushed on the connection that is open."""
+        """The troubles pushed on the open connection."""
         return self._retries.now() if self._line.open_connection is not None else None
 
 
 def _is_there(reply: GatewayReply) -> bool:
-    """Whether a method may be asked for again. Only a release that has none is not: any other
-    refusal may pass."""
+    """Whether a method may be called again. Only a release without it is final: any other refusal
+    may pass."""
     return not (isinstance(reply, GatewayRefused) and lacks_method(reply.error))
 
 
 def parsed(
     reply: GatewayReply, parse: Callable[[msgspec.Raw], T | Malformed]
 ) -> T | GatewayFailure | None:
-    """What an answer holds, or why no work should be given; None where it tells nothing that can be
-    used this time. Vitals in another form, or none, keep nobody from working."""
+    """The content of an answer, or why no work should be given; None where it has nothing usable
+    this time. Missing or unreadable vitals do not prevent work."""
     match reply:
         case GatewayResult(payload=payload):
             found = parse(payload)
@@ -357,7 +357,7 @@ def parsed(
 
 
 def _ended_as(reason: LostReason) -> FailureKind:
-    """What the end of a connection says of its gateway."""
+    """What the end of a connection shows about its gateway."""
     match reason:
         case LostReason.HUNG:
             return FailureKind.GATEWAY_HUNG

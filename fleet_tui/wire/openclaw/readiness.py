@@ -1,4 +1,4 @@
-"""The readiness answer of a gateway: bytes of ``GET /readyz`` to values.
+"""Parses the readiness answer of a gateway, ``GET /readyz``.
 
 200 means ready, 503 with ``ready: false`` that it starts, drains or is suspended; anything else on
 that port is not a gateway as we know it. Measured on OpenClaw 2026.9.6: 0.9 ms, no authentication.
@@ -15,7 +15,7 @@ from fleet_tui.wire.words import excerpt, words_of
 PATH = "/readyz"
 MAX_BODY_BYTES = 65_536
 MAX_EXCERPT_CHARS = 120
-"""How much of a strange answer is quoted back."""
+"""How much of an unexpected answer is quoted."""
 
 
 class _CpuBreakdown(msgspec.Struct, frozen=True, rename="camel"):
@@ -35,24 +35,24 @@ class _Readyz(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Readiness(msgspec.Struct, frozen=True, kw_only=True):
-    """What ``/readyz`` tells. ``cpu_percent`` is the whole host's, 0-100."""
+    """The content of ``/readyz``. ``cpu_percent`` is the whole host's, 0-100."""
 
     ready: bool
     draining: bool = False
     note: str = ""
     uptime_ms: float | None = None
-    """For how long its process has been running."""
+    """How long its process has been running."""
     cpu_percent: float | None = None
     loop_lag_ms_p99: float | None = None
 
 
 DRAINING = "gateway-draining"
 DRAINS = "draining"
-"""Said of a gateway that drains, whichever of its answers told it."""
+"""The note for a gateway that drains, whichever of its answers showed it."""
 
 
 def parse_readyz(status: int, body: bytes) -> Readiness | GatewayFailure:
-    """The readiness a gateway answered with, or BAD_ANSWER for what no gateway says."""
+    """The readiness in a gateway's answer, or BAD_ANSWER for any other answer."""
     said = decode(body, _Readyz)
     if isinstance(said, Malformed) or status not in {200, 503}:
         said_instead = excerpt(body, MAX_EXCERPT_CHARS)
@@ -72,7 +72,7 @@ def parse_readyz(status: int, body: bytes) -> Readiness | GatewayFailure:
 
 
 def _note(failing: list[str]) -> str:
-    """A word for the screen. Only words of ours: what a gateway invents is 'not ready'."""
+    """A word for the screen. Only our own words: any other reason of a gateway is 'not ready'."""
     if DRAINING in failing:
         return DRAINS
     starts = any(lifecycle(reason) is Lifecycle.STARTING for reason in failing)

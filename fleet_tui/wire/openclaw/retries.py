@@ -1,11 +1,10 @@
-"""Runs whose model fails and is asked again by the gateway itself, from the events it pushes.
+"""Runs whose model fails and is retried by the gateway itself, from the events that it pushes.
 
-OpenClaw 2026.9.6 asks a model up to ten times over two minutes and more, and tells each new try as
-an ``agent`` event of stream ``run_status``: ``{"phase":"retrying","attempt":4,"maxAttempts":10,
-"reason":"rate_limit"}``. 2026.8.2 asks up to four times and tells no number: a try that failed
-is a ``lifecycle`` event ``{"phase":"finishing","error":"…"}``, and the next one begins with
-``start``. The run counts as running all the while. What comes from the model, or the run's end, is
-the end of the trouble.
+OpenClaw 2026.9.6 tries a model up to ten times over two minutes and more, and reports each new try
+as an ``agent`` event of stream ``run_status``: ``{"phase":"retrying","attempt":4,"maxAttempts":10,
+"reason":"rate_limit"}``. 2026.8.2 tries up to four times and reports no number: a failed try is a
+``lifecycle`` event ``{"phase":"finishing","error":"…"}``, and the next one begins with ``start``.
+The run counts as running all the while. Output of the model, or the run's end, ends the trouble.
 """
 
 from collections import OrderedDict
@@ -43,7 +42,7 @@ class _Said(msgspec.Struct, frozen=True):
 
 
 class _Tries(msgspec.Struct):
-    """What is known of a run's tries."""
+    """The known tries of a run."""
 
     trouble: ModelTrouble | None = None
     failed: int = 0
@@ -54,7 +53,7 @@ class _Tries(msgspec.Struct):
 
 
 class Retries:
-    """What the gateway tells of its own retries. Fed with every event of its connection."""
+    """The gateway's reports of its own retries. Fed with every event of its connection."""
 
     def __init__(self) -> None:
         self._runs: OrderedDict[RunId, _Tries] = OrderedDict()
@@ -64,11 +63,11 @@ class Retries:
         return {run: t.trouble for run, t in self._runs.items() if t.trouble is not None}
 
     def clear(self) -> None:
-        """Nothing is known: the connection that told it is gone."""
+        """Forget everything: the connection that reported it is gone."""
         self._runs.clear()
 
     def hear(self, frame: GatewayFrame) -> None:
-        """Take an event; those about anything else are passed over."""
+        """Process an event; unrelated ones are ignored."""
         if frame.event != "agent":
             return
         told = decode(frame.payload, _AgentEvent)
@@ -123,8 +122,8 @@ def _trouble(data: msgspec.Raw) -> ModelTrouble | None:
 
 
 def _word(reason: str) -> str:
-    """A gateway's word for what is wrong, in letters and blanks that are safe to show. An older
-    release puts a whole sentence there, in which a key may stand."""
+    """A gateway's term for the trouble, in letters and spaces that are safe to show. An older
+    release puts a whole sentence there, which may contain a key."""
     start = beginning(reason, 4 * MAX_REASON_CHARS)
     kept = "".join(c if c.isascii() and c.isalnum() else " " for c in start)
     words = " ".join(kept.split()).lower()

@@ -1,9 +1,9 @@
-"""What a gateway says about a run, as evidence.
+"""Turns a gateway's answers about a run into evidence.
 
-The words of OpenClaw are misleading in places: a cancelled run ends with status ``timeout`` and
-stop reason ``rpc``; so does, up to 2026.7, one that ran into its limit, which alone names the phase
-it was in; ``agent.wait`` answers ``timeout`` for a run that still works,
-one that was forgotten and one that never was. Only what is unambiguous becomes a fact here.
+OpenClaw's terms are misleading in places: a cancelled run ends with status ``timeout`` and stop
+reason ``rpc``; so does, up to 2026.7, one that reached its limit, but only the latter names its
+phase; ``agent.wait`` answers ``timeout`` for a run that still works, one that was forgotten and one
+that never existed. Only unambiguous answers become facts here.
 """
 
 import hashlib
@@ -45,14 +45,14 @@ FAILED_MODEL = "model-error"
 FAILED_TIMEOUT = "timeout"
 FAILED_AGENT = "agent-error"
 FAILED_TEXT = "text-lost"
-"""The gateway restarted before it had kept the task's text, and went on without it."""
-"""Words for Finished.failure."""
+"""The gateway restarted before it had stored the task's text, and continued without it."""
+"""Codes for Finished.failure."""
 
 WITHDRAWN = "Gateway is draining; new tasks are not accepted"
-"""What a gateway that stops says of a run that it accepted and that had not reached the model."""
+"""The message of a gateway that stops for an accepted run that had not reached the model."""
 
 UNTOLD = Usage(unusable=True)
-"""The usage of a run whose end is told without it."""
+"""The usage of a run whose end is reported without it."""
 
 _STOPPED_BY = frozenset({"rpc", "delete"})
 """Stop reasons of ``sessions.abort`` and of ``sessions.delete`` under a run."""
@@ -128,12 +128,12 @@ class _Waited(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 def unreachable(failure: GatewayFailure) -> Unknown:
-    """A question that could not be asked."""
+    """Unknown for a request that could not be sent."""
     return Unknown(_lost_as(failure.kind), failure.detail)
 
 
 def _lost_as(kind: FailureKind) -> LostReason:
-    """What a failure of the way to a gateway says of a question about a run."""
+    """What a failure on the path to a gateway means for a query about a run."""
     match kind:
         case FailureKind.GATEWAY_HUNG:
             return LostReason.HUNG
@@ -172,7 +172,7 @@ def _lost_as(kind: FailureKind) -> LostReason:
 
 
 def unanswered(reply: GatewayRefused | Lost | Malformed) -> Unknown:
-    """A question that was asked and not answered in a way that can be used."""
+    """Unknown for a request without a usable answer."""
     match reply:
         case Lost(reason=reason, detail=detail):
             return Unknown(reason, detail)
@@ -183,8 +183,8 @@ def unanswered(reply: GatewayRefused | Lost | Malformed) -> Unknown:
 
 
 def no_cancel(reply: GatewayRefused | Lost) -> Unknown:
-    """A cancel that was not taken. A gateway that drains refuses it together with every other
-    question, and its runs go on."""
+    """A cancel that was not accepted. A gateway that drains refuses it like every other request,
+    and its runs continue."""
     lost = unanswered(reply)
     if isinstance(reply, GatewayRefused):
         details = decode(reply.error.details, ErrorDetails)
@@ -195,8 +195,8 @@ def no_cancel(reply: GatewayRefused | Lost) -> Unknown:
 
 
 def about_another(reply: GatewayReply, run_id: str) -> Unknown | None:
-    """Unknown for an answer that names another run than it was asked about: it proves nothing about
-    ours. Gateways name the run in all they say of one."""
+    """Unknown for an answer that names another run than the requested one: it proves nothing about
+    ours. Gateways name the run in every answer about one."""
     if isinstance(reply, Lost):
         return None
     named = decode(reply.payload, _Named)
@@ -206,7 +206,7 @@ def about_another(reply: GatewayReply, run_id: str) -> Unknown | None:
 
 
 def start_answer(reply: GatewayReply, boot_id: str) -> Definite[Started | NotStarted] | Unknown:
-    """What the first answer of ``agent`` proves. A refusal there comes before any work."""
+    """The evidence in the first answer of ``agent``. A refusal there comes before any work."""
     match reply:
         case GatewayResult(payload=payload):
             accepted = decode(payload, RunAccepted)
@@ -223,8 +223,9 @@ def start_answer(reply: GatewayReply, boot_id: str) -> Definite[Started | NotSta
 
 
 def refused_start(refused: GatewayRefused) -> NotStarted:
-    """A start the gateway refused. Another agent may take it, also where this one calls the request
-    invalid: it may know fewer methods and keys than others, or no agent of that id."""
+    """A start that the gateway refused. Another agent may take it, even where this one calls the
+    request invalid: it may support fewer methods and keys than others, or have no agent of that
+    id."""
     error = refused.error
     details = decode(error.details, ErrorDetails)
     said = details.reason or details.code if isinstance(details, ErrorDetails) else ""
@@ -235,7 +236,7 @@ def refused_start(refused: GatewayRefused) -> NotStarted:
 
 
 def _word(code: str) -> str:
-    """A gateway's code as a word that is safe to show: letters, digits and dashes."""
+    """A gateway's code in a form that is safe to show: letters, digits and dashes."""
     kept = "".join(c if c.isascii() and c.isalnum() else "-" for c in code[:40]).strip("-")
     return kept.lower() or "refused"
 
@@ -245,10 +246,10 @@ def final_outcome(
 ) -> Definite[Finished | Stopped | NotStarted] | Unknown:
     """How a run ended, from the last answer of ``agent``.
 
-    A run whose model failed is told as a refusal with status ``error``. So is one that was accepted
-    and had not come to its lane when the gateway began to stop: it is given back, and no restart
-    goes on with it. What waits in the lane still gets its turn. Any other refusal, of a gateway
-    that stops for instance, says nothing about the run.
+    A run whose model failed is reported as a refusal with status ``error``. So is one that was
+    accepted and had not entered its lane when the gateway began to stop: it is given back, and no
+    restart continues it. Runs waiting in the lane still get their turn. Any other refusal, such as
+    by a gateway that stops, is no evidence about the run.
     """
     if isinstance(reply, GatewayRefused):
         told = decode(reply.payload, _RunEnd)
@@ -304,7 +305,7 @@ def final_outcome(
 
 
 def _was_aborted(end: _RunEnd | _Waited) -> bool:
-    """Whether a run ended because somebody asked for it, at work or still in the queue."""
+    """Whether a run ended because it was aborted, while running or still queued."""
     stopped = end.status in _STOPPED and end.stop_reason in _STOPPED_BY
     return stopped and end.timeout_phase in {None, "queue"}
 
@@ -344,7 +345,8 @@ def waited_outcome(payload: msgspec.Raw) -> Finished | Stopped | None:
 def usage_of(
     parts: Iterable[TokenUsage], *, model: str | None, cost_usd: float | None = None
 ) -> Usage:
-    """The sum of some reports; the cost is the parts' own unless given, None if nobody told."""
+    """The sum of several reports; the cost is that of the parts unless given, None if none was
+    reported."""
     parts = list(parts)
     told = [part.cost.total for part in parts if part.cost.total is not None]
     priced = cost_usd is not None or bool(told)
@@ -366,15 +368,14 @@ def usage_of(
 
 
 def of_success(usage: Usage) -> Usage:
-    """The usage of a turn that ended well: it used tokens, so where none are told, and no cost,
-    nobody knows how many."""
+    """The usage of a successful turn: it used tokens, so where neither tokens nor cost are
+    reported, the usage is unknown."""
     is_told = usage.total_tokens > 0 or usage.cost_microusd is not None
     return usage if is_told else replace(usage, unusable=True)
 
 
 def answer_of(text: str) -> Answer:
-    """An answer as the ledger keeps it: without secrets and cut, with the size and hash of the
-    whole."""
+    """An answer as stored in the ledger: redacted and cut, with the size and hash of the whole."""
     whole = text.encode("utf-8", "surrogatepass")
     return Answer(
         text=words_of(text, MAX_ANSWER_CHARS),

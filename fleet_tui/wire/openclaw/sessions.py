@@ -1,7 +1,7 @@
-"""The sessions of attempts on a gateway: how they are named, and which a gateway holds.
+"""The sessions of attempts on a gateway: their names, and which of them a gateway holds.
 
-A gateway keeps sessions for ever and lists them by a part of their names, so what was left there
-can be found again by whoever knows how they are named. All releases of README's table can be asked.
+A gateway keeps sessions for ever and can list them by a part of their names, so leftovers can be
+found by the naming scheme. All releases of README's table support this.
 """
 
 import re
@@ -18,7 +18,7 @@ LIST = "sessions.list"
 LIST_MS = 30_000
 """Deadline of one page: a gateway reads all of its sessions for each."""
 LIST_LIMIT = 200
-"""Sessions of a page; each is told with some 1.5 KB."""
+"""Sessions of a page; each takes some 1.5 KB."""
 
 
 def session_key(agent_id: str, order: RunOrder) -> str:
@@ -27,7 +27,7 @@ def session_key(agent_id: str, order: RunOrder) -> str:
 
 
 def key_of(agent_id: str, run: RunId) -> str:
-    """The session of a run. Raises ValueError for what is no run id."""
+    """The session of a run. Raises ValueError for an invalid run id."""
     return _key(agent_id, *split_run_id(run))
 
 
@@ -44,8 +44,8 @@ _ATTEMPT = re.compile(r"([0-9a-z]{1,64}):([1-9][0-9]{0,8})")
 
 
 def run_of(agent_id: str, key: str) -> RunId | None:
-    """The run whose session has this key; None for any other. Of which ledger, a key does not
-    tell. Task ids are upper case."""
+    """The run whose session has this key; None for any other. A key does not identify the ledger.
+    Task ids are upper case."""
     beginning = _beginning(agent_id)
     named = _ATTEMPT.fullmatch(key, len(beginning)) if key.startswith(beginning) else None
     return None if named is None else RunId(f"{named[1].upper()}.{named[2]}")
@@ -62,8 +62,8 @@ class _Sessions(msgspec.Struct, frozen=True, rename="camel"):
 
 
 async def kept(connection: Connection, agent_id: str, skip: int) -> KeptRuns | None:
-    """A page of the sessions of attempts that a gateway holds, the newest first, without those at
-    work; None where it did not tell."""
+    """A page of the sessions of attempts that a gateway holds, the newest first, without running
+    ones; None where the answer is unusable."""
     if LIST not in connection.hello.features.methods:
         return KeptRuns(())
     asked = {

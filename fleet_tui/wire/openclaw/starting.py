@@ -1,4 +1,4 @@
-"""What the answers to a start say before the run is at work, and what no start can be made of."""
+"""The answers to a start before the run is at work, and payloads that cannot be started."""
 
 import msgspec
 
@@ -14,11 +14,11 @@ from fleet_tui.wire.port import StartAnswer
 from fleet_tui.wire.words import words_of
 
 ENVELOPE_BYTES = 65_536
-"""Room in a frame for what stands around the payload."""
+"""Space in a frame for the fields around the payload."""
 
 
 def unfenceable(dialect: Dialect) -> Unknown:
-    """Where a start that may still arrive stands on a release that cannot be kept from it."""
+    """The state of a start that may still arrive, on a release without a fence."""
     release = f"OpenClaw {dialect.version}"
     words = f"the start may still arrive, and {release} cannot be kept from it"
     return Unknown(LostReason.NO_TRACE, words_of(words))
@@ -48,7 +48,7 @@ def is_accepted(answer: StartAnswer) -> bool:
 
 
 def created(reply: GatewayReply) -> Created | NotStarted:
-    """The attempt's session, or why there is none: the run itself has not been asked for yet."""
+    """The attempt's session, or why there is none: the run itself has not been requested yet."""
     match reply:
         case GatewayRefused():
             return refused_start(reply)

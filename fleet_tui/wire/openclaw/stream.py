@@ -1,4 +1,4 @@
-"""WebSocket messages over a byte channel, by the sans-IO half of ``websockets``.
+"""WebSocket messages over a byte channel, with the sans-IO part of ``websockets``.
 
 Text messages only, in one piece, at most MAX_FRAME_BYTES long; pings are answered here.
 """
@@ -22,11 +22,11 @@ READ_BYTES = 65_536
 
 
 MAX_EXCERPT_CHARS = 120
-"""How much of a refusal is quoted back."""
+"""How much of a refusal is quoted."""
 
 
 class NotWebSocket(Exception):
-    """The other end does not speak WebSocket, or not now; the message says what came instead.
+    """The other end does not speak WebSocket, or not now; the message quotes what came instead.
 
     ``status`` and ``said`` are those of an HTTP answer, 0 and empty when none came; untrusted.
     """
@@ -57,7 +57,7 @@ class MessageStream:
 
     @property
     def close_reason(self) -> str:
-        """What was said while closing; untrusted."""
+        """The reason given while closing; untrusted."""
         told = self._protocol.close_rcvd
         return "" if told is None else told.reason
 
@@ -78,7 +78,7 @@ class MessageStream:
     async def receive(self) -> bytes | None:
         """The next message, None at the end. Raises OSError when the channel is lost."""
         while not self._ready:
-            # Not OPEN covers a message that was too long or no WebSocket: nothing after it counts.
+            # Not OPEN covers a message that was too long or invalid: nothing after it counts.
             if self._protocol.state is not State.OPEN or not await self._fill():
                 return None
         return self._ready.popleft()
@@ -91,11 +91,11 @@ class MessageStream:
         await self._flush()
 
     def close(self) -> None:
-        """Close at once, without a farewell: the gateway does not mind."""
+        """Close at once, without a close frame: the gateway accepts that."""
         self._channel.close()
 
     async def _fill(self) -> bool:
-        """Take what the channel has; False at its end."""
+        """Read what the channel has; False at its end."""
         data = await self._channel.read(READ_BYTES)
         if data:
             self._protocol.receive_data(data)
@@ -116,7 +116,7 @@ class MessageStream:
             self._parts.clear()
 
     async def _flush(self) -> None:
-        """Send what the protocol wants sent, as one write: a cancelled sender leaves no half."""
+        """Send the pending data in one write: a cancelled sender leaves no partial frame."""
         async with self._sending:
             data = b"".join(self._protocol.data_to_send())
             if data:

@@ -1,7 +1,7 @@
-"""Where an attempt stands according to its own session: transcript and task ledger.
+"""The state of an attempt according to its own session: transcript and task ledger.
 
-Each attempt has a session of its own, so whatever is in it is evidence about that attempt alone.
-It survives a restart of the gateway, which ``agent.wait`` does not. After a crash the gateway
+Each attempt has a session of its own, so everything in it is evidence about that attempt alone. It
+survives a restart of the gateway, which ``agent.wait`` does not. After a crash the gateway
 continues an interrupted turn by itself, in the same session under a run id of its own, some three
 seconds after it is ready; the ledger row of the first run then says ``cancelled``.
 """
@@ -27,7 +27,7 @@ from fleet_tui.wire.openclaw.run_evidence import (
 from fleet_tui.wire.words import words_of
 
 HISTORY_LIMIT = 50
-"""Last transcript entries asked for; totals of longer ones come from the session's own sums."""
+"""Last transcript entries requested; totals of longer ones come from the session's own sums."""
 
 TASKS_LIMIT = 20
 
@@ -35,14 +35,14 @@ NOT_CONTINUED = "the gateway restarted and did not continue the turn"
 """Why a run died."""
 
 WORDS_LOST = Untrusted("its session was deleted, and with it what it said and what it cost")
-"""About a run of which only the ledger's row is left."""
+"""For a run of which only the ledger's row is left."""
 
 NO_WORDS = Untrusted("its session says that it is done, and has nothing that it said")
-"""About a run whose last words never came."""
+"""For a run whose final text never came."""
 
 
 def ended_without_words(detail: Untrusted) -> Finished:
-    """A turn that ended well, with an answer that nobody can read any more."""
+    """A turn that succeeded, with an answer that can no longer be read."""
     return Finished(ok=True, answer=Answer(lost=True), usage=UNTOLD, detail=detail)
 
 
@@ -50,7 +50,7 @@ OWN_PROMPT = "internal_system"
 """The provenance of a prompt that the gateway wrote itself, since 2026.8."""
 
 GOES_ON = "[System] Your previous turn was interrupted by a gateway restart"
-"""How the prompt begins with which every release goes on with a turn."""
+"""The beginning of the prompt with which every release resumes a turn."""
 
 
 class Marks(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -100,7 +100,7 @@ class ChatEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     @property
     def is_own_prompt(self) -> bool:
-        """Whether the gateway asked its agent this by itself."""
+        """Whether the gateway itself wrote this prompt."""
         return self.provenance.kind == OWN_PROMPT or self.text.startswith(GOES_ON)
 
 
@@ -110,7 +110,7 @@ class SessionInfo(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     status: str | None = None
     has_active_run: bool | None = None
     aborted_last_run: bool | None = None
-    """Its last run was cut off, by an abort or with its gateway."""
+    """Its last run was interrupted, by an abort or with its gateway."""
     input_tokens: float | None = None
     output_tokens: float | None = None
     estimated_cost_usd: float | None = None
@@ -122,7 +122,7 @@ class ChatHistory(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Answer of ``chat.history``. Without ``session_id`` there is no such session."""
 
     session_key: str = ""
-    """Which session it is about; empty where the gateway does not say."""
+    """The session that it is about; empty where the gateway does not name it."""
     session_id: str | None = None
     messages: list[ChatEntry] = []
     has_more: bool = False
@@ -143,7 +143,7 @@ class LedgerRow(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Epoch ms on the gateway's clock."""
 
     def is_from_before(self, booted_at_ms: float) -> bool:
-        """Whether a process that is gone wrote it last."""
+        """Whether it was last written by a process that is gone."""
         return self.updated_at is not None and self.updated_at < booted_at_ms
 
 
@@ -161,8 +161,8 @@ class TaskLedger(msgspec.Struct, frozen=True, kw_only=True):
         return next((r.run_id for r in self.tasks if r.status in AT_WORK), None)
 
     def as_of(self, booted_at_ms: float | None) -> "TaskLedger":
-        """The ledger, with what ran in a process that is gone as lost. Up to 2026.7 a gateway that
-        was killed leaves such rows as they were; later ones cancel them as they start."""
+        """The ledger, with runs of a process that is gone marked as lost. Up to 2026.7 a gateway
+        that was killed leaves such rows unchanged; later ones cancel them at start."""
         if booted_at_ms is None:
             return self
         return TaskLedger(
@@ -176,23 +176,23 @@ class TaskLedger(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def about_another_session(history: ChatHistory, ledger: TaskLedger, key: str) -> str | None:
-    """The session that a gateway told of where it was asked about ``key``; None where it named no
-    other one. Gateways fold the case of keys."""
+    """The session in a gateway's answer to a request about ``key``, if it is another; None
+    otherwise. Gateways fold the case of keys."""
     told = (history.session_key, *(row.session_key for row in ledger.tasks))
     return next((other for other in told if other and other.lower() != key.lower()), None)
 
 
 class SessionState(Enum):
-    """What a session says when it says nothing definite."""
+    """States of a session without definite evidence."""
 
     ABSENT = auto()
     """No session and no ledger row: never arrived, or removed before it did."""
     UNTOUCHED = auto()
-    """The session was made, and nothing arrived in it."""
+    """The session was created, and nothing arrived in it."""
     INTERRUPTED = auto()
     """The run ended with its gateway's process; the gateway may still continue it."""
     WORDLESS = auto()
-    """Its last turn is over, and what it said is not written yet. Ask again."""
+    """Its last turn is over, and its text is not written yet. Ask again."""
     UNCLEAR = auto()
     """Contradicting signs, as between two writes of the gateway. Ask again."""
 
@@ -200,13 +200,13 @@ class SessionState(Enum):
 def session_state(
     history: ChatHistory, ledger: TaskLedger, run_id: str
 ) -> Running | Finished | Died | Stopped | SessionState:
-    """Where the attempt ``run_id`` stands; ``ledger`` was read before ``history``."""
+    """The state of the attempt ``run_id``; ``ledger`` was read before ``history``."""
     info = history.session_info
     if history.session_id is None:
         return _removed(ledger, run_id) if ledger.tasks else SessionState.ABSENT
     at_work = ledger.run_at_work()
     if info.status in _OVER and at_work is not None and not _has_last_words(history):
-        # A gateway notes that a turn is over before what it said (seen on 2026.9.6, 1.6 s apart).
+        # A gateway records that a turn is over before its text (seen on 2026.9.6, 1.6 s apart).
         return Running(resumed_by_agent=at_work != run_id)
     match info.status:
         case "done":
@@ -224,7 +224,7 @@ def session_state(
     row = ledger.status_of(run_id)
     is_cut_off = row in {"cancelled", "lost"}
     if at_work is not None or info.has_active_run:
-        # The ledger names the run that goes on a moment later than the session does.
+        # The ledger names the continued run a moment later than the session does.
         return Running(resumed_by_agent=at_work not in {None, run_id} or is_cut_off)
     if info.status is None and not history.messages and not ledger.tasks:
         return SessionState.UNTOUCHED
@@ -238,14 +238,14 @@ _OVER = frozenset({"done", "failed", "timeout"})
 
 
 def _has_last_words(history: ChatHistory) -> bool:
-    """Whether what its last turn said is there. Turns that failed may leave nothing."""
+    """Whether the text of its last turn is there. Failed turns may leave none."""
     return bool(history.messages) and history.messages[-1].role == "assistant"
 
 
 def _done(history: ChatHistory, run_id: str) -> Finished:
-    """A turn that ended well, unless nobody read the task in it. A gateway that is killed between
-    its note that a turn runs and its copy of the text goes on with its own prompt alone (seen on
-    2026.9.6); the answer is about nothing then."""
+    """A turn that succeeded, unless the task's text was not part of it. A gateway that is killed
+    between recording that a turn runs and storing its text resumes with its own prompt alone (seen
+    on 2026.9.6); the answer is meaningless then."""
     asked = [entry for entry in history.messages if entry.role == "user"]
     ours = f"{run_id}:user"
     is_ours = any(e.idempotency_key == ours or not e.is_own_prompt for e in asked)
@@ -257,8 +257,8 @@ def _done(history: ChatHistory, run_id: str) -> Finished:
 def _ended_in_ledger(
     history: ChatHistory, row: str | None, run_id: str
 ) -> Finished | Stopped | None:
-    """How a run ended whose session does not say so yet: up to 2026.7 that takes it up to two
-    seconds longer than the ledger, and sessions of 2026.5 never do. The ledger calls an abort a
+    """How a run ended whose session does not show it yet: up to 2026.7 that takes up to two seconds
+    longer than the ledger, and sessions of 2026.5 never show it. The ledger calls an abort a
     timeout too."""
     match row:
         case "completed" if _has_last_words(history):
@@ -274,13 +274,14 @@ def _ended_in_ledger(
 
 
 def _removed(ledger: TaskLedger, run_id: str) -> Running | Finished | Stopped | SessionState:
-    """What the ledger keeps of a session that was deleted: how it ended, not what it said."""
+    """What the ledger keeps of a deleted session: how it ended, not its text."""
     last = ledger.tasks[0]
     match last.status:
         case "completed":
             return ended_without_words(WORDS_LOST)
         case "failed" | "timed_out" if last.run_id != run_id:
-            # A turn that went on by itself as its session was deleted under it, and failed of that.
+            # A turn that the gateway had continued, whose session was deleted, and which failed
+            # because of that.
             return Stopped()
         case "failed":
             return Finished(ok=False, failure=FAILED_MODEL, usage=UNTOLD)

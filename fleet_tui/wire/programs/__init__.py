@@ -1,1 +1,1 @@
-"""Agents that are a program, on a host or here: runs that are found again after anything."""
+"""Agents that are a program, on a host or here, with runs that survive any interruption."""

@@ -1,4 +1,4 @@
-"""What the run wrapper answers, read strictly: an answer is whole and means one thing, or it says
+"""Parses the run wrapper's answers strictly: an answer is complete and unambiguous, or it proves
 nothing.
 
     fleet-protocol: 1                  what login files print before it is skipped
@@ -18,8 +18,8 @@ nothing.
     time, disk, inodes, load, cpu, MemTotal:, MemAvailable:    numbers, for what they are worth
     end                                and nothing after it
 
-An honest wrapper never sends what does not fit together: it hashes again what it sends and says
-"output lost" where that is not what the run printed. So a wrong hash is no damage but a lie, or
+A correct wrapper never sends inconsistent parts: it hashes again what it sends and reports "output
+lost" where that differs from what the run printed. So a wrong hash is not damage but forgery, or
 something else that answers in the wrapper's place, and it proves nothing.
 """
 
@@ -62,13 +62,13 @@ TEXT_BYTES = max(MAX_ANSWER_CHARS, MAX_CHECKPOINT_CHARS) * 4
 """The most that is sent of an answer or a checkpoint: UTF-8 has at most four bytes a character."""
 ERR_BYTES = 2_000
 USAGE_BYTES = 4_096
-"""The most that is sent of what a program printed to stderr, and of its usage.json."""
+"""The most that is sent of a program's stderr, and of its usage.json."""
 MAX_SAID_CHARS = 300
-"""Of what a host printed in place of an answer."""
+"""Of output that a host printed in place of an answer."""
 MAX_LINE_BYTES = 1_024
 """No line of an answer is longer, blobs aside."""
 MAX_GONE = 100_000
-"""Runs that one answer may say are deleted, or are there."""
+"""Runs that one answer may list as deleted, or as present."""
 MAX_CANNOT = 64
 
 MAX_TOOK_MS = 10 * 366 * 86_400_000
@@ -95,7 +95,7 @@ REFUSALS = frozenset(
         "short",
     }
 )
-"""Why a host starts nothing."""
+"""Why a host refuses a start."""
 
 CANNOT: Mapping[str, str] = {
     "use": "its run_dir cannot be made, or nothing may be written to it",
@@ -110,7 +110,7 @@ CANNOT: Mapping[str, str] = {
     "stop": "a run could not be stopped there: its host has neither setsid nor perl",
     "background": "no process can be left running there",
 }
-"""What a host may be unable to do, beside having the tools."""
+"""What a host may be unable to do, apart from missing tools."""
 
 NO_PROGRAM: Mapping[str, str] = {
     "absent": "is not there",
@@ -125,7 +125,7 @@ NO_PROGRAM: Mapping[str, str] = {
     "machine": "was built for {0}, its host has {1}",
     "format": "was built for another system",
 }
-"""Why a program cannot be executed, and what is said of it."""
+"""Why a program cannot be executed, with the sentence for it."""
 
 MACHINES: Mapping[str, str] = {
     "2": "SPARC",
@@ -162,7 +162,7 @@ _LINES: Mapping[str, re.Pattern[str]] = {
     "output": re.compile("lost"),
     "why": re.compile(rf"(?:{'|'.join(NO_PROGRAM)})(?: .*)?"),
     "checkpoint": re.compile("[0-9a-f]{64}"),
-    # Vitals are believed one by one, or not: nothing rests on them.
+    # Vitals are checked one by one: nothing depends on them.
     "time": re.compile(".*"),
     "disk": re.compile(".*"),
     "inodes": re.compile(".*"),
@@ -192,29 +192,29 @@ _BELONGS: Mapping[str, frozenset[str]] = {
     "stopped": frozenset({"out", "err", "usage", "checkpoint"}),
     "dead": frozenset({"err", "checkpoint"}),
 }
-"""Which blobs may come with which state; none with any other."""
+"""The blobs allowed with each state; none with any other."""
 
 _NOT_OURS = re.compile(rb"[^ -~]")
-"""The wrapper's words are plain ASCII; they end up in reasons, which are taken for our own."""
+"""The wrapper's words are plain ASCII; they are used in reasons, which count as our own text."""
 
 
 class WrapperReply(msgspec.Struct, frozen=True):
     """A complete answer of the wrapper."""
 
     state: tuple[str, ...]
-    """The words after ``state``; the first says which state it is."""
+    """The words after ``state``; the first is the state."""
     words: dict[str, tuple[str, ...]]
     blobs: dict[str, bytes]
     cannot: tuple[tuple[str, str], ...] = ()
-    """What the host cannot do for runs: a code, and what its tools said about it."""
+    """What the host cannot do for runs: a code, and the output of its tools."""
 
     @property
     def ended(self) -> bool:
-        """Whether it tells an exit status."""
+        """Whether it has an exit status."""
         return len(self.state) == 5 and self.state[0] in ("done", "stopped")
 
     def number(self, name: str) -> float | None:
-        """The number beside a word; None where there is none to believe."""
+        """The number after a word; None where there is no valid one."""
         try:
             return finite(float(self.words[name][0]))
         except (KeyError, IndexError, ValueError):
@@ -222,11 +222,11 @@ class WrapperReply(msgspec.Struct, frozen=True):
 
 
 class _Wrong(Exception):
-    """What is wrong with an answer, in words."""
+    """The fault of an answer, in words."""
 
 
 def read_reply(result: Definite[Completed] | Unknown) -> WrapperReply | Unknown:
-    """The wrapper's answer, or Unknown with what is wrong with it for anything but a whole one."""
+    """The wrapper's answer, or Unknown with the fault for anything but a complete one."""
     if isinstance(result, Unknown):
         return result
     output = result.value.stdout
@@ -292,7 +292,7 @@ def _parse(output: bytes, at: int) -> WrapperReply:
 
 
 def _is_noise(said: bytes) -> bool:
-    """Whether none of it can be of an answer."""
+    """Whether none of it can be part of an answer."""
     if len(said) > MAX_NOISE_BYTES:
         return False
     return not any(line.split(b" ", 1)[0].strip() in _OURS for line in said.splitlines())
@@ -315,7 +315,7 @@ def _blob(rest: str) -> tuple[str, int]:
 def _whole(
     words: dict[str, tuple[str, ...]], many: dict[str, list[str]], blobs: dict[str, bytes]
 ) -> WrapperReply:
-    """The answer, if its parts belong together."""
+    """The answer, if its parts are consistent."""
     state = words.get("state")
     if not state:
         raise _Wrong("it does not say how things stand")
@@ -337,7 +337,7 @@ def _whole(
 
 
 def _check_end(reply: WrapperReply) -> None:
-    """Whether what a run printed is what was counted and hashed when it ended."""
+    """Whether a run's output matches the count and hash taken when it ended."""
     _, status, took, size, digest = reply.state
     if reply.words.get("ended") == ("signal",) and not 1 <= int(status) - 128 <= MAX_SIGNAL:
         raise _Wrong("there is no such signal")
@@ -355,24 +355,24 @@ def _check_end(reply: WrapperReply) -> None:
 
 
 class Unfit(NamedTuple):
-    """Why a host can hold no run."""
+    """Why a host cannot take a run."""
 
     cause: str
-    """In our words."""
+    """In our own words."""
     said: str = ""
-    """In those of its tools: may be empty, and is not to be trusted."""
+    """The output of its tools: may be empty, and is untrusted."""
     may_pass: bool = False
-    """Whether it may only be busy."""
+    """Whether the cause may be temporary, such as load."""
 
 
 def cannot_work(reply: WrapperReply) -> Unfit | None:
-    """Why the host can hold no run; None if it can."""
+    """Why the host cannot take a run; None if it can."""
     tools = [said for code, said in reply.cannot if code == "tool"]
     if tools:
         return Unfit(f"its host has no {', '.join(tools)}")
     for code, said in reply.cannot:
         return Unfit(CANNOT[code], said, may_pass=code == "background")
-    if reply.state == ("refused", "no-run-dir"):  # as the script says it
+    if reply.state == ("refused", "no-run-dir"):  # as the script reports it
         return Unfit(CANNOT["use"])
     return None
 
@@ -395,7 +395,7 @@ def no_program(reply: WrapperReply, program: str) -> str:
 def inspection_of(
     reply: WrapperReply,
 ) -> Definite[Running | Finished | Died | Stopped | NotStarted] | Unknown:
-    """What a reply proves about its run."""
+    """The evidence about its run in a reply."""
     match reply.state:
         case ("running", size):
             left = read_checkpoint(reply)
@@ -414,12 +414,12 @@ def inspection_of(
             return NOTHING_LEFT
         case ("stale", *_):
             return Unknown(LostReason.REFUSED, Untrusted("a newer engine uses these runs"))
-        case _:  # states that answer another question, or say why none is answered
+        case _:  # states that answer other verbs, or give the reason for no answer
             return unclear(reply)
 
 
 def unclear(reply: WrapperReply) -> Unknown:
-    """An answer that says nothing about a run, in words."""
+    """An answer without evidence about a run, in words."""
     match reply.state:
         case ("failed", "no-owner"):
             told = "its host cannot write down that the run shall not start: it may still start"
@@ -427,7 +427,7 @@ def unclear(reply: WrapperReply) -> Unknown:
             told = "the run ended, but what its host wrote down about the end cannot be read"
         case ("refused", reason):
             told = f"its host refuses to say anything about the run: {refusal_words(reason)}"
-        case _:  # a state that answers another question
+        case _:  # a state that answers another verb
             told = f"its host's answer does not fit the question ({reply.state[0]})"
     return _no_answer(told)
 
@@ -462,7 +462,7 @@ def _finished(reply: WrapperReply, status: int, took: str, size: str, digest: st
 
 
 def read_checkpoint(reply: WrapperReply) -> Checkpoint | None:
-    """What the program left to continue from; None for what is no whole, plain text."""
+    """The checkpoint that the program left; None for anything but complete plain text."""
     data = reply.blobs.get("checkpoint", b"")
     digest = hashlib.sha256(data).hexdigest()
     if not data or b"\0" in data or reply.words.get("checkpoint") != (digest,):
@@ -477,7 +477,7 @@ def read_checkpoint(reply: WrapperReply) -> Checkpoint | None:
 
 
 def failure_word(status: int, how: str = "unsure") -> str:
-    """A stable word for how a program ended, "" for success.
+    """The failure code for a program's end, "" for success.
 
     ``status`` is as a shell reports it, 128 and the number for a signal. ``how`` is ``exit`` or
     ``signal``; where a host cannot tell (``unsure``), 128 and the number of a signal that exists
@@ -506,7 +506,7 @@ class _UsageFile(msgspec.Struct):
 
 
 def _agreeing(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """An object of JSON. Raises ValueError where it says two things under one key."""
+    """A JSON object. Raises ValueError where one key has two different values."""
     said: dict[str, object] = {}
     for key, value in pairs:
         if said.setdefault(key, value) != value:
@@ -515,8 +515,8 @@ def _agreeing(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def read_usage(data: bytes) -> Usage:
-    """The numbers of a ``usage.json``; none for one that is missing, and unusable for one that is
-    not as described, or in which a key stands twice with contrary values."""
+    """The numbers of a ``usage.json``; none for a missing one, and unusable for an invalid one, or
+    one that has a key twice with different values."""
     if not data.strip():
         return Usage()
     try:

@@ -1,4 +1,4 @@
-"""Agents that are any program on a host reached by SSH."""
+"""Agents that are programs on a host reached by SSH."""
 
 import asyncio
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from fleet_tui.wire.ssh.pool import STILL_CONNECTING
 
 
 class HostPool(Protocol):
-    """What a port needs of a :class:`~fleet_tui.wire.ssh.pool.SshPool`."""
+    """The part of a :class:`~fleet_tui.wire.ssh.pool.SshPool` that a port uses."""
 
     async def connect(self, host: HostName) -> Shell | SshFailure:
         """The host's shared connection, made if there is none."""
@@ -28,7 +28,7 @@ class HostPool(Protocol):
         ...
 
     def judge(self, host: HostName, *, works: bool) -> None:
-        """Whether the host runs what it is sent over its connection."""
+        """Note whether the host runs what it is sent over its connection."""
         ...
 
 
@@ -48,8 +48,8 @@ class CommandPort(ProgramPort):
         left: Callable[[], None] = lambda: None,
         files: Connect | None = None,
     ) -> None:
-        """``left`` is called when the connections of the pool are not needed here any more;
-        ``files`` as for :class:`ProgramPort`."""
+        """``left`` is called when the connections of the pool are no longer needed here; ``files``
+        as for :class:`ProgramPort`."""
         super().__init__(
             agent,
             spec,
@@ -86,7 +86,8 @@ class CommandPort(ProgramPort):
         return await self._pool.connect(self._host)
 
     async def probe(self) -> VitalsReading | ProbeFailure:
-        """One exec of the wrapper: load, memory, disk, boot id, clock, and is the program there."""
+        """One exec of the wrapper: load, memory, disk, boot id, clock, and whether the program
+        exists."""
         try:
             async with asyncio.timeout(self._probe_timeout_ms / 1000):
                 shell = await self.reach()

@@ -1,7 +1,8 @@
-"""What a host can do for runs, found out by looking and not by losing one.
+"""Whether a host can take runs, determined by probing instead of by losing one.
 
-Every probe says whether the tools are there; now and then, and on every new connection, one also
-tries what a run will need (``rehearse`` in ``wrapper.sh``). What was found out holds until then.
+Every probe reports whether the tools are there; now and then, and on every new connection, one also
+tries everything that a run will need (``rehearse`` in ``wrapper.sh``). Its result holds until the
+next time.
 """
 
 import asyncio
@@ -19,16 +20,16 @@ from fleet_tui.wire.shell import ChannelFailure, Shell
 from fleet_tui.wire.words import words_of
 
 REHEARSE_EVERY_S = 600.0
-"""A host that can hold runs is tried again after so long."""
+"""A host that can take runs is tested again after this long."""
 REHEARSE_AGAIN_S = 30.0
-"""One that could not, or did not say."""
+"""The same for one that cannot, or did not answer."""
 
 DOUBTS = frozenset({"no-hard-links", "no-run-dir", "disk-full"})
-"""Refusals of a start after which the next probe tries again what a run needs."""
+"""Refusals of a start after which the next probe tests again what a run needs."""
 
 
 def _failed_as(reason: LostReason) -> FailureKind:
-    """What it says of a host that one question has no answer."""
+    """The kind of failure of a host that did not answer a request."""
     match reason:
         case LostReason.TIMEOUT:
             return FailureKind.TIMEOUT
@@ -48,7 +49,7 @@ def _failed_as(reason: LostReason) -> FailureKind:
 
 
 class Fitness:
-    """Looks at the host of one agent that is a program."""
+    """Probes the host of one agent that is a program."""
 
     def __init__(
         self,
@@ -68,21 +69,21 @@ class Fitness:
         self._try_at_s = 0.0
         self._doubts_background = False
         self._unfit: Unfit | None = None
-        """Why the host can hold no run, as far as is known."""
+        """Why the host cannot take a run, as far as known."""
         self.runs_ours: bool | None = None
-        """Whether the host ran what the last probe sent; None where no answer came."""
+        """Whether the host ran the last probe's command; None where no answer came."""
 
     def is_due(self, shell: Shell) -> bool:
-        """Whether it is time to try what a run needs."""
+        """Whether a test of what a run needs is due."""
         return shell is not self._tried_on or asyncio.get_running_loop().time() >= self._try_at_s
 
     def refused(self, reason: str) -> None:
-        """A start was refused there."""
+        """Note that a start was refused there."""
         if reason in DOUBTS:
             self._tried_on = None
 
     def unfit(self) -> ProbeFailure | None:
-        """Why the host can hold no run; None if it can, as far as is known."""
+        """Why the host cannot take a run; None if it can, as far as known."""
         if self._unfit is None:
             return None
         cause, said, _ = self._unfit
@@ -100,7 +101,7 @@ class Fitness:
         due = self.is_due(shell)
         found = await self._wrapper.probe(shell, timeout_ms=self._timeout_ms, rehearse=due)
         if due and not isinstance(found, ChannelFailure):
-            # Also where no answer came: a host that is slow must not be tried with every probe.
+            # Also where no answer came: a slow host must not be tested with every probe.
             self._tried_on = shell
             self._try_at_s = asyncio.get_running_loop().time() + REHEARSE_AGAIN_S
         self.runs_ours = _ran(found)
@@ -110,7 +111,7 @@ class Fitness:
             case Unknown(reason=reason, detail=detail):
                 return self.failure(_failed_as(reason), detail)
             case WrapperReply(state=("ok",)) if (full := told_full(found)) is not None:
-                # Whatever could not be done there may have failed for want of room.
+                # The failed operation may have failed for lack of space.
                 return self.failure(FailureKind.DISK_FULL, full)
             case WrapperReply(state=("ok",) | ("missing",) | ("refused", "no-run-dir")):
                 self._note(found, due)
@@ -133,7 +134,7 @@ class Fitness:
         unfit = cannot_work(found)
         slow = unfit is not None and unfit.may_pass
         if slow and not self._doubts_background:
-            # It may only be busy. Believed when it is found twice.
+            # It may only be busy: believed when found twice.
             self._doubts_background, self._tried_on = True, None
             return
         self._doubts_background = slow

@@ -36,11 +36,11 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class Room:
-    """How many programs may run here for questions at once."""
+    """How many wrapper processes may run here at once."""
 
     def __init__(self, processes: int | None) -> None:
         """Half of them may wait for the end of a run, a quarter read logs; None for MAX_PROCESSES
-        of either and any number of questions."""
+        of either and any number of other requests."""
         waiting = MAX_PROCESSES if processes is None else max(processes // 2, 1)
         reading = MAX_PROCESSES if processes is None else max(processes // 4, 1)
         self.long_polls = asyncio.Semaphore(waiting)
@@ -53,7 +53,7 @@ class LocalShell:
 
     def __init__(self, room: Room | None = None) -> None:
         """``room`` is shared by the shells of all agents on this machine; None for one of its own
-        without a bound on questions."""
+        without a bound on requests."""
         room = room or Room(None)
         self.long_polls = room.long_polls
         self.log_streams = room.log_streams
@@ -174,7 +174,7 @@ class LocalPort(ProgramPort):
             found = await self._fitness.probe(self._shell)
             failed = found.kind if isinstance(found, ProbeFailure) else None
             self._is_missing = failed is FailureKind.COMMAND_MISSING
-            # This machine answers, if only late: what it can do is found out by the next probe.
+            # This machine answers, if late: the next probe determines what it can do.
             if isinstance(found, ProbeFailure) and failed is not FailureKind.TIMEOUT:
                 return found
         unfit = self._fitness.unfit()

@@ -1,8 +1,8 @@
-"""A program's log file, from now on, by inode and byte offset.
+"""Follows a program's log file from now on, by inode and byte offset.
 
-The host sends counted chunks (verb ``tail`` of ``wrapper.sh``), so after a lost connection the
-reading goes on at the very next byte. What is lost all the same (a file cut short or moved away
-before its end was read) is told as a LogGap.
+The host sends counted chunks (verb ``tail`` of ``wrapper.sh``), so after a lost connection reading
+continues at the very next byte. Bytes that are lost anyway (a file truncated or moved away before
+its end was read) are reported as a LogGap.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ class LogTail:
         now_ms: Callable[[], int],
         traces: Mapping[str, TaskId],
     ) -> None:
-        """``traces`` says which task a trace id in a line belongs to."""
+        """``traces`` maps trace ids in lines to tasks."""
         self._path = path
         self._agent = agent
         self._wrapper = wrapper
@@ -96,21 +96,21 @@ class LogTail:
                         case ["end"]:
                             yield None
                             return
-                        case words:  # what is not the end and no bytes
+                        case words:  # neither the end nor bytes
                             for item in self._heard(words):
                                 yield item
         except (OSError, EOFError):
             return
 
     def _grown(self, data: bytes) -> list[LogLine]:
-        """More of the file."""
+        """Process more bytes of the file."""
         self._offset += len(data)
         self._grew_at_s = asyncio.get_running_loop().time()
         return self._lines(self._framer.feed(data))
 
     def _heard(self, words: list[str]) -> list[LogLine | LogGap]:
-        """Take note of what the host says about the file. A file that is another one now, or
-        empty, has no more of an unfinished line. Raises EOFError for a place that is none."""
+        """Process the host's report about the file. A file that was replaced or is empty does not
+        continue an unfinished line. Raises EOFError for an invalid position."""
         match words:
             case ["at", inode, place] if (offset := written_count(place)) is not None:
                 unfinished: list[LogLine | LogGap] = []
@@ -165,7 +165,7 @@ class _Chunks:
         self._after_blob = False
 
     async def skip_noise(self) -> None:
-        """Drop what comes before the protocol. Raises EOFError where it never begins."""
+        """Drop output before the protocol. Raises EOFError where it never begins."""
         while (at := self._buffer.find(PROTOCOL)) < 0:
             if len(self._buffer) > MAX_NOISE_BYTES:
                 raise EOFError("no protocol line")

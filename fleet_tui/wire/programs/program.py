@@ -1,4 +1,4 @@
-"""What every agent that is a plain program has in common: runs, found again by the wrapper.
+"""The common part of all agents that are plain programs: runs, tracked by the wrapper.
 
 :mod:`fleet_tui.wire.programs.command` reaches the program by SSH,
 :mod:`fleet_tui.wire.programs.local` on this machine; nothing else differs.
@@ -31,12 +31,12 @@ from fleet_tui.wire.shell import Shell
 from fleet_tui.wire.ssh.failures import SshFailure
 
 CROWDED_POLL_S = 3.0
-"""Between looks at a run while all long polls of its host are taken."""
+"""Between inspections of a run while all long polls of its host are taken."""
 MAX_TRACES = 1_000
 
 
 class ProgramPort(ABC):
-    """An AgentPort for a program; subclasses say how to reach it and how to look at it."""
+    """An AgentPort for a program; subclasses define how to reach and to probe it."""
 
     def __init__(
         self,
@@ -48,8 +48,8 @@ class ProgramPort(ABC):
         now_ms: Callable[[], int],
         files: Connect | None = None,
     ) -> None:
-        """``directory`` is what the engine knows of where the runs lie, ``now_ms`` the wall
-        clock: milliseconds since the epoch, UTC; ``files`` reaches those of the agent's host, for
+        """``directory`` is the engine's knowledge of the run directory, ``now_ms`` the wall clock:
+        milliseconds since the epoch, UTC; ``files`` reads files of the agent's host, for
         ``secret:host:``."""
         self._files = files
         self._agent = agent
@@ -57,7 +57,7 @@ class ProgramPort(ABC):
         self._probe_timeout_ms = probe_timeout_ms
         self._now_ms = now_ms
         self._references = {n: v for n, v in spec.env.items() if is_reference(v)}
-        # A run's files have its other variables; secrets are written nowhere.
+        # A run's files contain its other variables; secrets are written nowhere.
         plain = {n: v for n, v in spec.env.items() if n not in self._references}
         program = Program(command=spec.command, run_dir=spec.run_dir, env=plain)
         self._wrapper = RunWrapper(program, directory, now_ms)
@@ -66,15 +66,15 @@ class ProgramPort(ABC):
         )
         self._traces: dict[str, TaskId] = {}
         self._suspended: set[str] = set()
-        """Runs that were last said to be."""
+        """Runs last reported as suspended."""
 
     @abstractmethod
     async def reach(self) -> Shell | SshFailure:
-        """A shell where the program lives, or why there is none."""
+        """A shell where the program is, or why there is none."""
 
     @abstractmethod
     async def probe(self) -> VitalsReading | ProbeFailure:
-        """One cheap question; answers within the agent's probe timeout."""
+        """One cheap probe; answers within the agent's probe timeout."""
 
     async def lost(self) -> ProbeFailure:
         """See :class:`AgentPort`. For ever where there is no connection to lose."""
@@ -82,8 +82,8 @@ class ProgramPort(ABC):
         raise AssertionError("nobody sets it")
 
     async def start(self, order: RunOrder, wanted: Wanted = always_wanted) -> StartAnswer:
-        """Ask the agent to run this attempt. Called at most once per run id, ever. The program
-        gets the secrets that its ``env`` names."""
+        """Ask the agent to run this attempt. Called at most once per run id, ever. The program gets
+        the secrets named in its ``env``."""
         secrets: dict[str, str] = {}
         for name, reference in self._references.items():
             secret = await resolve_secret(reference, connect=self._files)
@@ -92,7 +92,7 @@ class ProgramPort(ABC):
             secrets[name] = secret.reveal()
         shell = await self.reach()
         if isinstance(shell, SshFailure):
-            # No connection, so not a byte of the order has left.
+            # No connection, so no byte of the order was sent.
             refusal: NotStarted | Started = NotStarted(reason=shell.kind.value, detail=shell.detail)
             return Definite(refusal)
         self._note_trace(order)
@@ -102,8 +102,8 @@ class ProgramPort(ABC):
         return found
 
     async def follow(self, order: RunOrder) -> Inspection:
-        """Wait until the run ends: the host holds the answer back until it does, or until its
-        program is stopped or goes on."""
+        """Wait until the run ends: the host delays the answer until then, or until its program is
+        stopped or continued."""
         self._note_trace(order)
         while True:
             shell = await self.reach()
@@ -125,7 +125,8 @@ class ProgramPort(ABC):
                 await asyncio.sleep(CROWDED_POLL_S)
 
     async def inspect(self, order: RunOrder) -> Inspection:
-        """Find out where a run stands without ever starting one; fences what never started."""
+        """Determine the state of a run without ever starting one; fences a run that never
+        started."""
         shell = await self.reach()
         if isinstance(shell, SshFailure):
             return _unreachable(shell)
@@ -134,7 +135,7 @@ class ProgramPort(ABC):
         return found
 
     async def cancel(self, order: RunOrder) -> Inspection:
-        """TERM, then KILL, for the run and all it started."""
+        """TERM, then KILL, for the run and everything it started."""
         shell = await self.reach()
         if isinstance(shell, SshFailure):
             return _unreachable(shell)
@@ -143,7 +144,7 @@ class ProgramPort(ABC):
         return found
 
     async def fence(self, order: RunOrder) -> Inspection:
-        """A tombstone for what never started, an end for what still runs."""
+        """Leave a tombstone for a run that never started, end one that still runs."""
         return await self.cancel(order)
 
     async def tail(self) -> AsyncGenerator[LogLine | LogGap, None]:
@@ -158,7 +159,7 @@ class ProgramPort(ABC):
             now_ms=self._now_ms,
             traces=self._traces,
         )
-        # Closed with us, not whenever the garbage collector comes by: it holds a session.
+        # Closed here and not by the garbage collector: it holds a session.
         async with aclosing(log.lines()) as lines:
             async for item in lines:
                 yield item
@@ -177,7 +178,7 @@ class ProgramPort(ABC):
         return None if isinstance(shell, SshFailure) else await self._wrapper.kept(shell, skip)
 
     async def close(self) -> None:
-        """Forget what runs were for; connections belong to their hosts."""
+        """Forget the tasks of runs; connections belong to their hosts."""
         self._traces.clear()
         self._suspended.clear()
 

@@ -1,7 +1,7 @@
-"""Runs of a program on a host: started at most once, found again after anything.
+"""Runs of a program on a host: started at most once, found again after any interruption.
 
-A constant script (``wrapper.sh``) is sent with every question, so hosts need no installation. The
-command line is the same each time; everything that varies travels on standard input:
+A constant script (``wrapper.sh``) is sent with every request, so hosts need no installation. The
+command line is the same each time; everything that varies is sent on standard input:
 
     the script, a line ``#end``, then one value per line
         verb, run directory, run id, engine epoch, tombstone word,
@@ -9,30 +9,30 @@ command line is the same each time; everything that varies travels on standard i
     then what the verb needs (``start``: bytes, job bytes, SHA-256, least free KiB, secrets, job,
     payload)
 
-What comes back is described in :mod:`fleet_tui.wire.programs.answers`.
+The answer is described in :mod:`fleet_tui.wire.programs.answers`.
 
 The least epoch is one that the run directory must have seen: one that has seen less was deleted or
-restored meanwhile, and begins anew as ``next``. Planned says for which beginning the run was
-planned, as a number (see RunDirectory), age how many milliseconds ago, and founding when that
-directory had been made by its host's clock, as the engine knew it then; 0 where it did not. In a
-directory that began later a tombstone proves nothing (``lost``), a run nobody knows stays unknown,
-and one whose start comes late is not begun. Founding and age tell where the number cannot: a
-question of an engine that is dead may reach its host late, when the directory was deleted, and
-makes it anew as of that engine.
+restored meanwhile, and starts over as ``next``. Planned is the number of the beginning for which
+the run was planned (see RunDirectory), age is how many milliseconds ago, and founding is when that
+directory had been created by its host's clock, as the engine knew it then; 0 where it did not. In a
+directory that began later a tombstone proves nothing (``lost``), a run that the directory does not
+know stays unknown, and a late start is refused. Founding and age decide where the number cannot: a
+request of a dead engine may reach its host late, after the directory was deleted, and recreates it
+as of that engine.
 
-Secrets are variables as one line of shell. They travel on standard input too, and are in the
-environment of the run's own processes, which only its user can read: in no file, no list of
-arguments, and no log of sshd.
+Secrets are variables as one line of shell. They are sent on standard input too, and are in the
+environment of the run's own processes, which only its user can read: in no file, no argument list,
+and no log of sshd.
 
-The program finds a directory of its own in FLEET_TUI_RUN_DIR (also its working directory). It may
-do there what it likes, also delete it: what is known of the run lies out of its way.
+The program has a directory of its own in FLEET_TUI_RUN_DIR (also its working directory). It may do
+anything there, including deleting it: records of the run are kept elsewhere.
 
-A program that can continue writes how far it has come to the file named by FLEET_TUI_CHECKPOINT:
-UTF-8 text without NUL, at most MAX_CHECKPOINT_CHARS, written to another name in the same directory
-and then renamed, so that it is whole at every moment. What is longer or not text is none; the last
-one that was taken counts. FLEET_TUI_RESUME_FROM names a file with the checkpoint to continue from,
+A resumable program writes its progress to the file named by FLEET_TUI_CHECKPOINT: UTF-8 text
+without NUL, at most MAX_CHECKPOINT_CHARS, written to another name in the same directory and then
+renamed, so that it is complete at every moment. A longer one, or one that is not text, is ignored;
+the last valid one counts. FLEET_TUI_RESUME_FROM names a file with the checkpoint to continue from,
 byte for byte as it was left, perhaps on another host; it is not set where there is none. The ledger
-keeps checkpoints as they are, so no secret belongs in one; they are never shown.
+stores checkpoints unchanged, so no secret belongs in one; they are never shown.
 
 If the program leaves
 ``usage.json`` there, its numbers are taken: ``{"input_tokens": 1, "output_tokens": 2,
@@ -98,26 +98,25 @@ __all__ = [
     "read_reply",
     "read_usage",
 ]
-"""With what is known of the answers, so that who asks need not know where they are read."""
+"""Includes names of the answers module, so that callers need not know where answers are parsed."""
 
 MAX_REPLY_BYTES = 2 * TEXT_BYTES + MAX_NOISE_BYTES + 65_536
 MAX_PAYLOAD_BYTES = 4_194_304
 MAX_SECRETS_BYTES = 65_536
-"""Of all secrets of a run together. An environment has no more room for one variable than twice
-that."""
+"""Of all secrets of a run together. An environment allows at most twice that for one variable."""
 LEAST_FREE_KB = 65_536
-"""A host with less room for its runs takes no new ones."""
+"""A host with less free space for its runs takes no new ones."""
 
 
 def disk_full(free_kb: float) -> Untrusted | None:
-    """Why a host takes no new runs, if that little room is left."""
+    """Why a host takes no new runs, if its free space is that low."""
     if free_kb >= LEAST_FREE_KB:
         return None
     return words_of(f"{free_kb / 1024:.0f} MiB free, new runs need {LEAST_FREE_KB // 1024}")
 
 
 def told_full(reply: WrapperReply) -> Untrusted | None:
-    """The same of what a probe told."""
+    """The same for the vitals of a probe."""
     free_kb = reply.number("disk")
     return None if free_kb is None else disk_full(free_kb)
 
@@ -126,16 +125,16 @@ CANCEL_GRACE_S = 10
 """Between TERM and KILL."""
 LINGER_S = 20
 KEPT_LIMIT = 1_000
-"""Names of runs that a host tells at a time."""
+"""Names of runs that a host lists at a time."""
 START_TIMEOUT_MS = 60_000
 QUESTION_TIMEOUT_MS = 15_000
 CANCEL_TIMEOUT_MS = CANCEL_GRACE_S * 1000 + QUESTION_TIMEOUT_MS
 LINGER_TIMEOUT_MS = LINGER_S * 1000 + QUESTION_TIMEOUT_MS
 
-# Reads the script line by line with the shell's own `read`, which takes not one byte too many, so
-# that the rest of standard input is the script's. Free of what csh and fish would read differently.
-# Options that an environment turns on (SHELLOPTS of bash) are turned off: one that traces prints
-# all of the script for each of its lines, one that overwrites nothing keeps programs from running.
+# Reads the script line by line with the shell's own `read`, which consumes no extra byte, so that
+# the rest of standard input is left to the script. Avoids anything that csh and fish would read
+# differently. Options that an environment turns on (SHELLOPTS of bash) are turned off: xtrace
+# prints all of the script for each of its lines, noclobber keeps programs from running.
 BOOTSTRAP = (
     'set +exuvC;n=$(printf "\\nx");n=${n%x};s=;'
     'while IFS= read -r l;do case $l in "#end")eval "$s";exit;;esac;s=$s$l$n;done'
@@ -144,10 +143,11 @@ COMMAND = f"sh -c '{BOOTSTRAP}'"
 """The one command line that is ever sent to a host."""
 
 EXIT_NOT_RESUMED = 125
-"""How a run ends whose program was not started, because its checkpoint could not be written."""
+"""The exit status of a run whose program was not started, because its checkpoint could not be
+written."""
 
 BEGINNINGS = 1_000_000
-"""More often no run directory begins anew while one engine works."""
+"""Upper bound of how often a run directory starts over while one engine works."""
 
 _RUN_ID = re.compile(r"[0-9A-Za-z_][0-9A-Za-z._-]{0,127}")
 
@@ -163,7 +163,7 @@ SCRIPT = _script()
 
 
 class Program(msgspec.Struct, frozen=True, kw_only=True):
-    """What is run for every task, and where."""
+    """The program that is run for every task, and where."""
 
     command: tuple[str, ...]
     run_dir: str
@@ -171,40 +171,40 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Plan(NamedTuple):
-    """What an engine knew when it started a run: that directory did not lose it."""
+    """What an engine knew about the directory when it started a run there."""
 
     beginning: int
     at_s: float
-    """When it did, by its stopwatch."""
+    """The instant, by its stopwatch."""
     founded: int
-    """When that directory had been founded."""
+    """When that directory was created."""
 
 
 class RunDirectory:
-    """What one engine knows of a run directory.
+    """What one engine knows about a run directory.
 
-    There is one for each directory, shared by all agents whose runs lie there and kept while they
-    come and go: what one of them noticed counts for all.
+    There is one per directory, shared by all agents with runs there and kept while they come and
+    go: findings of one of them count for all.
 
-    A directory may be deleted and begin anew, more than once while an engine works. Its beginnings
+    A directory may be deleted and start over, more than once while an engine works. Its beginnings
     are numbered: ``epoch * BEGINNINGS`` is the first that an engine of that epoch can meet, and
     each further one is one more.
     """
 
     def __init__(self, epoch: Epoch, elapsed_s: Callable[[], float] = boot_time_s) -> None:
-        """``elapsed_s`` tells how much time went by, whatever happens to the machine's clock."""
+        """``elapsed_s`` measures elapsed time, whatever happens to the machine's clock."""
         self.epoch = epoch
         self._elapsed_s = elapsed_s
         self.newest = 0
-        """The newest epoch that the directory is known to have written down; 0 before it said
-        so."""
+        """The newest epoch that the directory is known to have recorded; 0 before it reported
+        one."""
         self.beginning = epoch * BEGINNINGS
-        """The newest beginning that is known."""
+        """The newest known beginning."""
         self.seen: set[str] = set()
         """Runs the host has claimed. Should one be gone later, its directory was wiped and a
         tombstone would prove nothing."""
         self.founded = 0
-        """When it was, by its host's clock; 0 before it said so."""
+        """When it was created, by its host's clock; 0 before it reported that."""
         self._planned: dict[str, _Plan] = {}
         """Runs that this engine started."""
 
@@ -213,20 +213,19 @@ class RunDirectory:
         self._planned[run_id] = _Plan(self.beginning, self._elapsed_s(), self.founded)
 
     def planned(self, order: RunOrder) -> int:
-        """For which beginning a run was planned."""
+        """The beginning for which a run was planned."""
         at_least = (order.epoch or self.epoch) * BEGINNINGS
         plan = self._planned.get(order.run_id)
         return at_least if plan is None else plan.beginning
 
     def founding(self, order: RunOrder) -> int:
-        """When the directory for which a run was planned had been founded; 0 where that is not
-        known."""
+        """When the directory for which a run was planned had been created; 0 where unknown."""
         plan = self._planned.get(order.run_id)
         return 0 if plan is None else plan.founded
 
     def age_ms(self, order: RunOrder, now_ms: int) -> int:
-        """How long ago a run was planned, at least: a little less, for two clocks do not run at
-        quite the same speed. 0 where that is not known. ``now_ms`` is by the clock that another
+        """A lower bound of how long ago a run was planned: slightly less, because two clocks do not
+        run at exactly the same speed. 0 where unknown. ``now_ms`` is by the clock that another
         engine planned by."""
         plan = self._planned.get(order.run_id)
         if plan is not None:
@@ -243,7 +242,8 @@ class RunDirectory:
         self._planned.pop(run_id, None)
 
     def told(self, newest: int, beginning: int, founded: int = 0) -> None:
-        """The directory says which engine it saw last, as what it began, and when."""
+        """Process the directory's report: the last engine it saw, its beginning, and when it was
+        created."""
         self.newest = min(newest, self.epoch)
         self.founded = founded
         if beginning // BEGINNINGS == self.epoch:
@@ -251,7 +251,7 @@ class RunDirectory:
 
 
 class RunWrapper:
-    """The runs of one program in one place, asked about by the run wrapper that a shell is sent."""
+    """The runs of one program in one place, handled by sending the run wrapper to a shell."""
 
     def __init__(
         self, program: Program, directory: RunDirectory, now_ms: Callable[[], int]
@@ -269,7 +269,7 @@ class RunWrapper:
         secrets: Mapping[str, str] = {},
     ) -> Definite[Started | NotStarted] | Unknown:
         """Claim the run on the host and start it, once; see :meth:`AgentPort.start`. ``secrets``
-        are variables of the program, each on one line, that are written nowhere."""
+        are variables of the program, each on one line, which are written nowhere."""
         given = _given(secrets)
         if len(given) > MAX_SECRETS_BYTES:
             detail = words_of(f"secrets of {len(given)} bytes, at most {MAX_SECRETS_BYTES}")
@@ -323,26 +323,26 @@ class RunWrapper:
     async def inspect(
         self, shell: Shell, order: RunOrder
     ) -> Definite[Running | Finished | Died | Stopped | NotStarted] | Unknown:
-        """Where the run stands; one that never started gets a tombstone."""
+        """The state of the run; one that never started gets a tombstone."""
         return await self._ask(shell, "probe", order, (), QUESTION_TIMEOUT_MS)
 
     async def linger(
         self, shell: Shell, order: RunOrder, *, suspended: bool = False
     ) -> Definite[Running | Finished | Died | Stopped | NotStarted] | Unknown:
-        """As inspect, but the host answers only when the run ends, when LINGER_S have passed, or
-        when the run is suspended or not, unlike ``suspended`` says."""
+        """As inspect, but the host answers only when the run ends, after LINGER_S, or when its
+        suspension differs from ``suspended``."""
         known = "suspended" if suspended else "going"
         return await self._ask(shell, "linger", order, (LINGER_S, known), LINGER_TIMEOUT_MS)
 
     async def cancel(
         self, shell: Shell, order: RunOrder
     ) -> Definite[Running | Finished | Died | Stopped | NotStarted] | Unknown:
-        """TERM to everything the run started, KILL after CANCEL_GRACE_S, and what came of it."""
+        """TERM to everything the run started, KILL after CANCEL_GRACE_S; returns the result."""
         return await self._ask(shell, "cancel", order, (CANCEL_GRACE_S,), CANCEL_TIMEOUT_MS)
 
     async def _introduced(self, shell: Shell) -> NotStarted | None:
         """Why the run directory cannot get a run, None if it can. It must have seen this engine:
-        a start that comes late would otherwise pass for the first one after a deletion."""
+        otherwise a late start would pass for the first one after a deletion."""
         if self.is_known:
             return None
         reply = await self.probe(shell, timeout_ms=QUESTION_TIMEOUT_MS)
@@ -372,7 +372,7 @@ class RunWrapper:
     ) -> WrapperReply | Unknown | ChannelFailure:
         """The host's vitals and whether the program is there: words boot, time, disk, load …
 
-        ``rehearse`` also tries there whatever a run will need; see :func:`cannot_work`.
+        ``rehearse`` also tests there everything that a run will need; see :func:`cannot_work`.
         """
         thorough = "rehearse" if rehearse else "quick"
         question = self._question("look", None, (self._program.command[0], thorough))
@@ -394,8 +394,8 @@ class RunWrapper:
         return reply if isinstance(reply, Unknown) else reply.words.get("gone", ())
 
     async def kept(self, shell: Shell, skip: int) -> KeptRuns | None:
-        """What has a directory or a tombstone there, from the ``skip``-th name on; None where that
-        was not told."""
+        """Runs with a directory or a tombstone there, from the ``skip``-th name on; None where the
+        answer is unusable."""
         result = await shell.run(
             COMMAND,
             self._question("kept", None, (f"{skip} {KEPT_LIMIT}",)),
@@ -406,7 +406,7 @@ class RunWrapper:
             case WrapperReply(state=("kept", count), words=words):
                 runs = [RunId(name) for name in words.get("kept", ())]
                 return KeptRuns(runs, skip + int(count) if int(count) == KEPT_LIMIT else None)
-            case _:  # it could not be asked, or answered something else
+            case _:  # the request failed, or the answer was something else
                 return None
 
     async def _ask(
@@ -432,18 +432,18 @@ class RunWrapper:
         return fact
 
     def _read(self, result: Definite[Completed] | Unknown) -> WrapperReply | Unknown:
-        """As read_reply; takes note of what the run directory has seen."""
+        """As read_reply; also records what the run directory reports about itself."""
         reply = read_reply(result)
         if isinstance(reply, WrapperReply) and (told := reply.words.get("epoch", ())):
             self._directory.told(*map(int, told))
         return reply
 
     def tail_question(self, path: str, inode: str, offset: int, seconds: int) -> bytes:
-        """What makes the host send a file's bytes from an offset on; see wire/logtail.py."""
+        """The request that makes the host send a file's bytes from an offset on; see logtail.py."""
         return self._question("tail", None, (path, inode, offset, seconds))
 
     def _question(self, verb: str, order: RunOrder | None, extra: Sequence[object]) -> bytes:
-        """``order`` is the run it is about, None for a question about the host."""
+        """``order`` is the run of the request, None for a request about the host."""
         known = self._directory
         run_id, tomb, planned, age_ms, founding = "-", "fenced", known.beginning, 0, 0
         if order is not None:
@@ -472,7 +472,7 @@ class RunWrapper:
         if order.checkpoint is None:
             lines.append("unset FLEET_TUI_RESUME_FROM")
         else:
-            # In the job and not beside it, so that it is counted and hashed with it.
+            # In the job and not separate, so that it is counted and hashed with it.
             mark = shlex.quote(order.checkpoint.text.raw)
             lines.append(f"printf %s {mark} > resume-from || exit {EXIT_NOT_RESUMED}")
             lines.append('export FLEET_TUI_RESUME_FROM="$PWD/resume-from"')
@@ -481,7 +481,7 @@ class RunWrapper:
 
 
 def _given(secrets: Mapping[str, str]) -> bytes:
-    """Secrets as one line of shell; nothing without any."""
+    """Secrets as one line of shell; empty without any."""
     words = [shlex.quote(f"{name}={value}") for name, value in secrets.items()]
     return " ".join(("export", *words)).encode("utf-8", "surrogateescape") if words else b""
 
@@ -495,5 +495,5 @@ def quoted_command(command: Sequence[str]) -> str:
 
 
 def one_line(value: str) -> str:
-    """``value`` as a line of the question. A line break in a path has no place there."""
+    """``value`` as a line of the request, which a path with a line break cannot be."""
     return re.sub(r"[\r\n\0]", "?", value)

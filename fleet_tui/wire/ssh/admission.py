@@ -1,8 +1,8 @@
 """How many handshakes one server gets at a time.
 
-An sshd hangs up on those who come while too many others have not been let in yet (MaxStartups), and
-its limit is not known beforehand. So a server that hangs up on one of many gets fewer at once from
-then on, and whoever was turned away waits again: that was our crowding, not its fault.
+An sshd drops new connections while too many others are not authenticated yet (MaxStartups), and its
+limit is not known beforehand. So a server that drops one of several handshakes gets fewer at once
+from then on, and the dropped one is queued again: the cause was our own load, not the server.
 """
 
 import asyncio
@@ -12,10 +12,10 @@ from contextlib import asynccontextmanager
 import asyncssh
 
 AT_ONCE = 4
-"""Before a server has turned anybody away."""
+"""Handshakes at once before a server has dropped any."""
 TRIES = 6
 AGAIN_AFTER_S = 0.2
-"""sshd counts those it has let in a little longer than we do."""
+"""sshd counts finished handshakes a little longer than we do."""
 
 
 class SshAdmission:
@@ -25,12 +25,12 @@ class SshAdmission:
         self._width = AT_ONCE
         self._inside = 0
         self._is_shared = False
-        """Whether there were ever two: who is always alone is turned away for other reasons."""
+        """Whether there were ever two at once: a single one is dropped for other reasons."""
         self._one_left = asyncio.Event()
 
     @asynccontextmanager
     async def entered(self) -> AsyncIterator[None]:
-        """Wait until it is our turn."""
+        """Wait for a turn."""
         while self._inside >= self._width:
             await self._one_left.wait()
         self._inside += 1
@@ -43,8 +43,8 @@ class SshAdmission:
             left.set()
 
     def was_crowded(self, tries: int, error: BaseException) -> bool:
-        """Whether the last of ``tries`` handshakes may have failed because others of ours were
-        there too, and is to be made again."""
+        """Whether the last of ``tries`` handshakes may have failed because of other handshakes of
+        ours, and is to be repeated."""
         turned_away = isinstance(error, asyncssh.ConnectionLost | ConnectionResetError)
         if not turned_away or not self._is_shared or tries >= TRIES:
             return False

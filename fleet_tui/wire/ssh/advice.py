@@ -1,4 +1,4 @@
-"""What an operator can do about a host that was not trusted, or that did not trust us."""
+"""Advice for operators about a host that is not trusted, or that refused our login."""
 
 import asyncssh
 
@@ -10,7 +10,7 @@ ADOPTED = ">"
 
 
 def called(host: HostName) -> str:
-    """A host as its operator calls it."""
+    """A host's name for its operator."""
     return host.rpartition(ADOPTED)[2]
 
 
@@ -53,8 +53,8 @@ def is_too_many(error: BaseException) -> bool:
 
 
 async def auth_advice(route: Route, error: BaseException, banner: str = "") -> str | None:
-    """Why a host did not let us in; None if the error is about something else. ``banner`` is what
-    it says to everybody who logs in."""
+    """Why a host refused the login; None if the error is about something else. ``banner`` is its
+    message to everyone who logs in."""
     if is_too_many(error):
         return (
             f"{error}: more keys were shown than it looks at; name the right one (identity in the "

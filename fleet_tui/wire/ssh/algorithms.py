@@ -1,4 +1,4 @@
-"""Which algorithms are offered to a host: ours, or those of ssh_config that asyncssh has."""
+"""The algorithms offered to a host: ours, or those of ssh_config that asyncssh supports."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -68,7 +68,8 @@ CHOICES = ("kexalgorithms", "ciphers", "macs", "hostkeyalgorithms", "pubkeyaccep
 
 @cache
 def available(keyword: str) -> frozenset[str]:
-    """What asyncssh can do here for a keyword of CHOICES. It is loaded for those who choose."""
+    """The algorithms that asyncssh supports here for a keyword of CHOICES. It is loaded only if
+    needed."""
     from asyncssh import encryption, kex, mac, public_key  # noqa: PLC0415 - check is quick
 
     keys = public_key.get_public_key_algs()
@@ -83,8 +84,8 @@ def available(keyword: str) -> frozenset[str]:
 
 
 def missing(host: Resolved) -> dict[str, tuple[str, ...]]:
-    """What ssh_config chooses and asyncssh has not: keyword to names, where none of those that
-    are chosen is left."""
+    """Choices of ssh_config that asyncssh lacks: keyword to names, where none of the chosen ones is
+    left."""
     return {
         keyword: names
         for keyword in CHOICES
@@ -115,7 +116,7 @@ def _chosen(host: Resolved, keyword: str) -> list[str] | None:
 
 
 def _host_keys(chosen: list[str] | None, kinds: list[str], certified: bool) -> list[str]:
-    """Known kinds first: a server that has the known key and others is to show that one."""
+    """Known kinds first: a server that has the known key and others should present that one."""
     if chosen is None:
         return kinds
     if not certified:

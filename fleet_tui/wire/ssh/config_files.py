@@ -1,7 +1,7 @@
-"""The files of the operator's ssh_config: what they are, their lines, and copies for another home.
+"""The files of the operator's ssh_config: their names, their lines, and copies for another home.
 
-What a line means is for ``ssh -G`` to say. The lines are read here to tell when a file changed, to
-name file and line in messages, and to list aliases.
+``ssh -G`` interprets the lines. They are read here to detect changed files, to name file and line
+in messages, and to list aliases.
 """
 
 import glob
@@ -34,7 +34,7 @@ _HOME_WORDS = frozenset(
         "userknownhostsfile",
     }
 )
-"""Keywords whose values ssh looks for in the home directory of the user's account."""
+"""Keywords whose values ssh resolves in the home directory of the user's account."""
 
 _LOCAL_NETWORK = re.compile(
     r'(?i)(?P<not>!?)\blocalnetwork(?:[ \t]*=[ \t]*|[ \t]+)(?P<networks>"[^"]*"|[^ \t\r"]+)'
@@ -45,7 +45,7 @@ Stamp = tuple[str, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class ConfigFiles:
-    """Everything that was read, and what changes when it is to be read again."""
+    """Everything that was read, and the stamps that change when it is to be read again."""
 
     roots: tuple[str, ...]
     """The operator's file and the machine's, in the order they are read."""
@@ -53,20 +53,20 @@ class ConfigFiles:
     contents: dict[str, bytes] = field(repr=False)
     """File name to bytes."""
     included: dict[tuple[str, int], tuple[str, ...]] = field(repr=False)
-    """The files each Include line stands for, by file and line."""
+    """The files that each Include line includes, by file and line."""
     patterns: dict[str, tuple[str, ...]] = field(repr=False)
-    """What each pattern of an Include matched."""
+    """The matches of each pattern of an Include."""
     stamps: tuple[Stamp, ...] = field(repr=False)
 
     def is_current(self) -> bool:
-        """Whether no file has changed, come or gone since."""
+        """Whether no file has changed, appeared or vanished since."""
         return all(stamp_of(each[0]) == each for each in self.stamps) and all(
             _glob(pattern) == found for pattern, found in self.patterns.items()
         )
 
 
 def stamp_of(name: str) -> Stamp:
-    """What changes when a file does, its permissions included: ssh looks at those too."""
+    """A stamp that changes when a file does, its permissions included, which ssh checks too."""
     try:
         found = os.stat(name)
     except (OSError, ValueError):
@@ -83,9 +83,9 @@ def account_home() -> Path | None:
 
 
 def read_config_files(user: Path, home: Path, system: Path | None = SYSTEM_CONFIG) -> ConfigFiles:
-    """Read a file, the machine's file and what they include; what is missing is empty.
+    """Read a file, the machine's file and the files they include; a missing one is empty.
 
-    Never raises for content or for what cannot be read: that is in ``text.unread``.
+    Never raises for content or for unreadable files, which are in ``text.unread``.
     """
     reading = _Reading(home)
     reading.file(str(user), _Block((), False), 0, system=False)
@@ -108,7 +108,7 @@ def read_config_files(user: Path, home: Path, system: Path | None = SYSTEM_CONFI
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """The conditions a line stands under."""
+    """The conditions of a line."""
 
     hosts: tuple[tuple[str, ...], ...]
     conditional: bool
@@ -206,7 +206,7 @@ def _text_lines(data: bytes) -> list[str]:
 
 
 def bad_permissions(files: ConfigFiles) -> str | None:
-    """The operator's first file that somebody else may write or owns: ssh reads none of it then."""
+    """The operator's first file that another user owns or may write: ssh reads none of it then."""
     own = {line.file for line in files.text.lines if not line.system}
     for name in files.contents:
         if name not in own:
@@ -228,11 +228,11 @@ def asks_for_networks(line: ConfigLine) -> bool:
 def copied_for(
     files: ConfigFiles, home: Path, in_network: Callable[[str], bool] | None = None
 ) -> Iterator[tuple[Path, dict[str, str]]]:
-    """Copies in which ``~`` is ``home``: the file for ``ssh -F``, and each copy's own name.
+    """Copies in which ``~`` is ``home``: the file for ``ssh -F``, and each copy's original name.
 
-    ssh takes ``~`` for the account's home and ``-F`` for the only file, so where HOME names
-    another home, its files and the machine's are given to it in copies. With ``in_network`` every
-    localnetwork is decided by it, for an ssh that does not know the word.
+    ssh takes ``~`` for the account's home and ``-F`` for the only file, so where HOME names another
+    home, it gets copies of that home's files and the machine's. With ``in_network`` every
+    localnetwork is evaluated by it, for an ssh that does not know the keyword.
     """
     with TemporaryDirectory(prefix="fleet-tui-ssh-") as directory:
         places = {
@@ -262,7 +262,7 @@ def _copy(
         if said[0] == "include":
             found = files.included.get((name, at + 1), ())
             here = [places[each] for each in found if each in places]
-            # An Include of nothing is an error to ssh, one that matches nothing is not.
+            # An empty Include is an error for ssh, one without matches is not.
             lines[at] = f"Include {' '.join(here) or places[name] + '.none'}"
         elif said[0] in _HOME_WORDS:
             moved = (_at_home(word, home) for word in words)

@@ -1,7 +1,7 @@
 """One multiplexed SSH connection: byte channels, commands, files.
 
-Nothing here raises for what networks do; :class:`TcpChannel` is the exception, because it stands in
-for a socket and speaks the socket's own errors.
+Nothing here raises for network failures, except :class:`TcpChannel`, because it stands in for a
+socket and raises a socket's errors.
 
 Two facts shape it. A command whose connection dies ends in asyncssh without an exception and
 without an exit status, so an exit status is the only proof that it ended. And one wrong UTF-8 byte
@@ -35,14 +35,15 @@ MAX_SESSIONS = 9
 """Commands and files at once on a connection; sshd's own default limit is 10."""
 MAX_LONG_POLLS = 4
 MAX_LOG_STREAMS = 3
-"""Of the sessions, so many may last; the rest is for questions that are answered at once."""
+"""This many of the sessions may be long-lived; the rest are for requests that are answered at
+once."""
 CHANNEL_BUFFER_BYTES = 262_144
 """Unread bytes of a TcpChannel after which the far side is asked to wait."""
 CHANNEL_OPEN_TIMEOUT_S = 10
 SESSION_RETRY_S = 0.2
 MAX_SESSION_REFUSALS = 5
-"""So many in a row while no other session of ours is open, nor was meanwhile, mean that there are
-none to be had."""
+"""This many refusals in a row while no other session of ours is or was open mean that the server
+opens none."""
 READ_FILE_TIMEOUT_S = 15
 NODELAY_TIMEOUT_S = 10
 
@@ -101,7 +102,7 @@ class TcpChannel:
 
 
 class SshConnection:
-    """A living connection to one host, shared by everything that needs that host."""
+    """An open connection to one host, shared by everything that needs that host."""
 
     lost: asyncio.Event
     """Set once the connection is gone, for whatever reason; never cleared."""
@@ -117,9 +118,9 @@ class SshConnection:
         self._session_ended = asyncio.Event()
         self._tasks: set[asyncio.Task[object]] = set()
         self.forwards = False
-        """Whether something was ever reached through it."""
+        """Whether a channel through it ever succeeded."""
         self.given_up = False
-        """Whether another one takes its place; its end is no loss."""
+        """Whether another one replaces it, so that its end is not a loss."""
 
     async def open_tcp(self, port: int, host: str = "127.0.0.1") -> TcpChannel | ChannelFailure:
         """Open a byte stream to ``host:port`` as seen from the far side.
@@ -153,7 +154,7 @@ class SshConnection:
             case code if code == _CONNECT_FAILED:
                 detail = words_of(f"nothing answers on port {port}: {describe(error).raw}")
                 return ChannelFailure(kind=FailureKind.GATEWAY_DOWN, detail=detail)
-            case _:  # any other number that a server may give as its reason
+            case _:  # any other reason code that a server may send
                 return ChannelFailure(kind=FailureKind.SSH_PROTOCOL, detail=describe(error))
 
     async def run(
@@ -186,10 +187,10 @@ class SshConnection:
     async def stream(
         self, command: str, stdin: bytes
     ) -> AsyncIterator["TcpChannel | ChannelFailure"]:
-        """Run a command whose output is read as it comes, for as long as the block lasts.
+        """Run a command whose output is read as it arrives, for as long as the block lasts.
 
-        read() gives b"" when the command ends and ConnectionResetError when the connection does;
-        that is also raised where the session cannot be opened for want of a connection.
+        read() returns b"" when the command ends and raises ConnectionResetError when the connection
+        does; that is also raised where the session cannot be opened for lack of a connection.
         """
         pipe = _Pipe()
         async with self._session(command, pipe) as opened:
@@ -238,8 +239,8 @@ class SshConnection:
             one_ended.set()
 
     async def _in_turn(self, open_session: Callable[[], Awaitable[_T]]) -> _T | ChannelFailure:
-        """What opening a session gives; waits while sshd says that it has too many of ours
-        (MaxSessions). Raises ConnectionResetError when the connection is lost."""
+        """The result of opening a session; waits while sshd reports too many of ours (MaxSessions).
+        Raises ConnectionResetError when the connection is lost."""
         refusals, others = 0, self._sessions_ever
         while True:
             one_ended = self._session_ended
@@ -248,14 +249,14 @@ class SshConnection:
             except asyncssh.ChannelOpenError as error:
                 if self.lost.is_set() or self.raw.is_closed():
                     raise ConnectionResetError(str(error)) from error
-                # While others get theirs there are sessions to be had, be it by turns.
+                # While other openings succeed, sessions are available in turn.
                 others_go_on = self._open_sessions > 0 or self._sessions_ever > others
                 refusals = 0 if others_go_on else refusals + 1
                 others = self._sessions_ever
                 if error.code != _CONNECT_FAILED or refusals > MAX_SESSION_REFUSALS:
                     detail = words_of(f"sshd does not open a session: {describe(error).raw}")
                     return ChannelFailure(kind=FailureKind.SESSION_DENIED, detail=detail)
-                # sshd forgets an ended session a little later than we do.
+                # sshd releases an ended session a little later than we do.
                 with suppress(TimeoutError):
                     async with asyncio.timeout(SESSION_RETRY_S):
                         await one_ended.wait()
@@ -285,8 +286,8 @@ class SshConnection:
     def make_snappy(self) -> None:
         """Open and end one session in the background.
 
-        sshd turns TCP_NODELAY on only with the first session; without it a fresh channel answers
-        in 44 ms instead of 2.5. A server that allows no sessions stays as it is.
+        sshd turns TCP_NODELAY on only with the first session; without it a fresh channel answers in
+        44 ms instead of 2.5. A server that allows no sessions is left as it is.
         """
         self._keep(asyncio.create_task(self._one_session()))
 
@@ -294,7 +295,7 @@ class SshConnection:
         await self.run("exit", timeout_ms=NODELAY_TIMEOUT_S * 1000, max_output_bytes=65_536)
 
     async def close(self) -> None:
-        """Close the connection and wait a moment for its goodbye."""
+        """Close the connection and wait briefly for its disconnect."""
         for task in tuple(self._tasks):
             task.cancel()
         self.raw.close()
@@ -325,7 +326,7 @@ class SshConnection:
 
 
 def _give(channel: "asyncssh.SSHClientChannel[bytes]", stdin: bytes) -> None:
-    """Send a command its input. One that has ended already without wanting it is no error."""
+    """Send a command its input. It is no error if the command ended without reading it."""
     with suppress(OSError):
         channel.write(stdin)
         channel.write_eof()
@@ -377,7 +378,7 @@ class _Output(asyncssh.SSHClientSession[bytes]):
         self.ended.set()
 
     def result(self) -> Definite[Completed] | Unknown:
-        """What the collected bytes amount to."""
+        """The result from the collected bytes."""
         if self._size > self._limit:
             detail = words_of(f"more than {self._limit} bytes of output")
             return Unknown(LostReason.BAD_ANSWER, detail)
@@ -389,7 +390,7 @@ class _Output(asyncssh.SSHClientSession[bytes]):
 
 
 class _Pipe(asyncssh.SSHTCPSession[bytes], asyncssh.SSHClientSession[bytes]):
-    """A channel as a byte stream, with back-pressure both ways. Error output is left aside."""
+    """A channel as a byte stream, with back-pressure both ways. Error output is ignored."""
 
     def __init__(self) -> None:
         self._channel: SSHChannel[bytes] | None = None
@@ -436,7 +437,7 @@ class _Pipe(asyncssh.SSHTCPSession[bytes], asyncssh.SSHClientSession[bytes]):
         self._writable.set()
 
     async def take(self, max_bytes: int) -> bytes:
-        """Up to ``max_bytes`` of what came; b"" at the end. Raises ConnectionResetError."""
+        """Up to ``max_bytes`` of the input; b"" at the end. Raises ConnectionResetError."""
         while not self._chunks:
             if self._error is not None:
                 raise ConnectionResetError(describe(self._error).raw) from self._error
@@ -465,11 +466,11 @@ class _Pipe(asyncssh.SSHTCPSession[bytes], asyncssh.SSHClientSession[bytes]):
             raise ConnectionResetError(describe(self._error).raw) from self._error
 
     def put_eof(self) -> None:
-        """Say that nothing more is coming."""
+        """Signal the end of the data."""
         if self._channel is not None and not self._channel.is_closing():
             self._channel.write_eof()
 
     def close(self) -> None:
-        """Close the channel; what is unread is dropped."""
+        """Close the channel; unread data is dropped."""
         if self._channel is not None:
             self._channel.close()

@@ -1,4 +1,4 @@
-"""What went wrong on the way to a host, as a value with a stable kind.
+"""Failures to connect to a host, as values with a stable kind.
 
 Texts that a server sent end up in exceptions, so every detail is Untrusted.
 """
@@ -21,7 +21,7 @@ _WORDS = {
     "Unexpected data at end of packet": "a packet is longer than what it says",
     "Max packet size exceeded": "a packet is longer than SSH allows",
 }
-"""Ours for the commonest of asyncssh's."""
+"""Our own texts for asyncssh's most common ones."""
 
 
 class SshFailure(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,8 +40,8 @@ class LocalSetupError(Exception):
 
 
 def describe(error: BaseException) -> Untrusted:
-    """The text of an exception, cut; its class where it has none. An error of the system is told
-    without its number, and what the library says of a broken protocol as that."""
+    """The text of an exception, cut; its class where it has none. A system error is given without
+    its number, and the library's text about a protocol error as such."""
     if broke_protocol(error):
         return words_of(broken_words(error))
     if isinstance(error, OSError) and (error.errno or 0) > 0 and error.filename is None:
@@ -50,13 +50,13 @@ def describe(error: BaseException) -> Untrusted:
 
 
 def storable(failure: SshFailure) -> SshFailure:
-    """With a text that UTF-8 can hold: names of files may be any bytes."""
+    """The failure with a text that UTF-8 can encode: file names may be any bytes."""
     raw = failure.detail.raw.encode("utf-8", "replace").decode()
     return SshFailure(kind=failure.kind, detail=words_of(raw))
 
 
 def connect_failure(error: BaseException, *, timeout_ms: int) -> SshFailure:
-    """Classify what ended an attempt to connect."""
+    """Classify the error that ended an attempt to connect."""
     match error:
         case LocalSetupError():
             return SshFailure(kind=error.kind, detail=describe(error))
@@ -71,7 +71,7 @@ def connect_failure(error: BaseException, *, timeout_ms: int) -> SshFailure:
         case OSError(errno=errno.EMFILE | errno.ENFILE):
             return SshFailure(kind=FailureKind.NO_DESCRIPTORS, detail=describe(error))
         case OSError(errno=int(number), filename=None):
-            # "Connection refused"; asyncio's own words for it are a number and a tuple.
+            # "Connection refused"; asyncio's own text for it is a number and a tuple.
             detail = words_of(os.strerror(number))
             return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=detail)
         case OSError():
@@ -83,13 +83,13 @@ def connect_failure(error: BaseException, *, timeout_ms: int) -> SshFailure:
             return SshFailure(kind=_ssh_kind(error), detail=describe(error))
         case ValueError() if broke_protocol(error):
             return SshFailure(kind=FailureKind.SSH_PROTOCOL, detail=describe(error))
-        case _:  # no error of a network: a bug, here or in the library
+        case _:  # not a network error: a bug, here or in the library
             detail = words_of(f"{type(error).__name__}: {describe(error).raw}")
             return SshFailure(kind=FailureKind.INTERNAL, detail=detail)
 
 
 def lost_failure(error: BaseException | None) -> SshFailure:
-    """What the end of a connection that had been made says: silence, unless its server broke the
+    """The failure for the end of an established connection: lost, unless its server broke the
     protocol."""
     if error is None:
         detail = Untrusted("the connection was closed")
@@ -102,9 +102,9 @@ def lost_failure(error: BaseException | None) -> SshFailure:
 def broke_protocol(error: BaseException) -> bool:
     """Whether asyncssh found that what a server sent is not SSH.
 
-    A goodbye of the server is another thing, though sshd gives each of its own the code of a broken
-    protocol. For most of what it cannot read asyncssh has an error; for the rest its parser lets a
-    ValueError out.
+    A disconnect message of the server is different, though sshd sends each of them with the code of
+    a protocol error. For most unreadable input asyncssh has an error; for the rest its parser lets
+    a ValueError escape.
     """
     match error:
         case (
@@ -118,13 +118,13 @@ def broke_protocol(error: BaseException) -> bool:
         case asyncssh.DisconnectError() | ValueError():
             module, function = _raised_in(error)
             return module.startswith("asyncssh.") and function != "_connect"
-        case _:  # no error about what was read
+        case _:  # not an error about the input
             return False
 
 
 def _raised_in(error: BaseException) -> tuple[str, str]:
-    """Module and function of the innermost code that an error passed through. A goodbye is raised
-    by nobody but, while connecting, asyncssh's ``_connect``."""
+    """Module and function of the innermost code that an error passed through. A disconnect message
+    is only raised, while connecting, by asyncssh's ``_connect``."""
     trace, module, function = error.__traceback__, "", ""
     while trace is not None:
         code = trace.tb_frame
@@ -134,20 +134,20 @@ def _raised_in(error: BaseException) -> tuple[str, str]:
 
 
 def broken_words(found: BaseException | str) -> str:
-    """That a server broke the protocol, and how."""
+    """The text that a server broke the protocol, and how."""
     if isinstance(found, UnicodeError):
         return f"{_BROKEN}: text is not ASCII that has to be"
     return f"{_BROKEN}: {_WORDS.get(str(found), str(found))}"
 
 
 def may_be_told(error: BaseException) -> bool:
-    """Whether what a server said first may tell more of a failure. One who only waits for us to
-    speak (a mail server, a tarpit) is no slow SSH server."""
+    """Whether the first bytes of a server may explain a failure. One that only waits for us to
+    begin (a mail server, a tarpit) is not a slow SSH server."""
     return cut_off(error) or isinstance(error, TimeoutError)
 
 
 def cut_off(error: BaseException) -> bool:
-    """Whether an attempt ended because the way to the host did, not because of what was said."""
+    """Whether an attempt ended because the connection did, not because of its content."""
     match error:
         case TimeoutError():
             return False
@@ -157,7 +157,7 @@ def cut_off(error: BaseException) -> bool:
             return True
         case ValueError():
             return broke_protocol(error)
-        case _:  # no error of a network
+        case _:  # not a network error
             return False
 
 
@@ -168,7 +168,7 @@ def _ssh_kind(error: BaseException) -> FailureKind:
         case asyncssh.PermissionDenied() | asyncssh.IllegalUserName():
             return FailureKind.SSH_AUTH
         case asyncssh.KeyExchangeFailed() if "host key" in str(error).lower():
-            # The server has no key of the kind that known_hosts holds for it: it changed.
+            # The server has no key of the kind that known_hosts has for it: the key changed.
             return FailureKind.SSH_HOST_KEY
         case asyncssh.ConnectionLost():
             return FailureKind.SSH_UNREACHABLE

@@ -1,7 +1,7 @@
 """ssh_config as asyncssh reads it, for machines that have no ``ssh`` to ask.
 
 It understands less than OpenSSH: no tokens in UserKnownHostsFile, no ``Match localnetwork``, no
-time formats, UTF-8 only. ``check`` and ``doctor`` say so.
+time formats, UTF-8 only. ``check`` and ``doctor`` report this.
 """
 
 import os
@@ -65,7 +65,7 @@ def _refusal(words: str) -> ConfigRefusal:
 
 
 def _said(config: "asyncssh.config.SSHConfig") -> dict[str, tuple[str, ...]]:
-    """asyncssh's values in the words of ``ssh -G``."""
+    """asyncssh's values in the format of ``ssh -G``."""
     said: dict[str, tuple[str, ...]] = {}
     for keyword in _TEXTS:
         if (value := config.get(keyword)) is not None:

@@ -1,9 +1,9 @@
-"""What a server says in the clear before keys are exchanged, and why it then would not talk to us.
+"""The plaintext that a server sends before keys are exchanged, and why it then disconnected.
 
-asyncssh passes over lines before the version, and whoever hangs up before it has read a packet has
-just hung up: both look like a network fault. So the first bytes are kept and read again on a
-failure. Sources: RFC 4253, 4.2 (version lines), 6 (packets), 7.1 (SSH_MSG_KEXINIT) and 11.1
-(SSH_MSG_DISCONNECT).
+asyncssh skips lines before the version, and reports a server that disconnects before the first
+packet merely as disconnected: both look like a network fault. So the first bytes are kept and
+parsed again on a failure. Sources: RFC 4253, 4.2 (version lines), 6 (packets), 7.1
+(SSH_MSG_KEXINIT) and 11.1 (SSH_MSG_DISCONNECT).
 """
 
 import re
@@ -19,7 +19,7 @@ from fleet_tui.wire.words import beginning, words_of
 
 MAX_HELLO_BYTES = 65_536
 MAX_LINES = 1_024
-"""Before the version: at one more asyncssh hangs up (connection.py, _MAX_BANNER_LINES)."""
+"""Before the version: at one more asyncssh disconnects (connection.py, _MAX_BANNER_LINES)."""
 MAX_SHOWN_CHARS = 200
 MAX_SHOWN_NAMES = 8
 _DISCONNECT = 1
@@ -28,9 +28,10 @@ _NEWKEYS = 21
 _COOKIE_BYTES = 16
 
 _NO_ALGORITHMS = ("ext-info-", "kex-strict-")
-"""Signs among the key exchanges that are none (RFC 8308, 2.1)."""
+"""Markers in the list of key exchanges that are not key exchanges (RFC 8308, 2.1)."""
 _TURNED_AWAY = ("Not allowed at this time", "Exceeded MaxStartups")
-"""Lines of sshd (sshd.c, send_rexec_state and drop_connection) to those it takes no more of."""
+"""Lines that sshd (sshd.c, send_rexec_state and drop_connection) sends to connections that it
+drops."""
 _VERSION = re.compile(r"SSH-(?P<protocol>[0-9]+\.[0-9]+)-[^\0]+")
 
 
@@ -55,19 +56,19 @@ class Goodbye(msgspec.Struct, frozen=True):
 
 
 class SshHello(msgspec.Struct, frozen=True, kw_only=True):
-    """The beginning of what a server sent."""
+    """The beginning of a server's output."""
 
     lines: tuple[str, ...] = ()
-    """Before its version, or all there is."""
+    """Lines before its version, or all of them without one."""
     version: str | None = None
     offers: Offers | None = None
     broken: str | None = None
-    """What is wrong with the packet of its offers."""
+    """The fault of the packet with its offers."""
     goodbye: Goodbye | None = None
 
 
 def parse_hello(data: bytes) -> SshHello:
-    """Read the first bytes of a server; whatever they are, and cut off anywhere."""
+    """Parse the first bytes of a server, whatever they are and wherever they are cut off."""
     lines: list[str] = []
     at = 0
     while at < len(data) and len(lines) <= MAX_LINES:
@@ -82,7 +83,7 @@ def parse_hello(data: bytes) -> SshHello:
 
 
 def _with_packets(hello: SshHello, data: bytes, at: int) -> SshHello:
-    """With the first offers and a goodbye among the packets that begin at ``at``."""
+    """Add the first offers and a disconnect message among the packets that begin at ``at``."""
     for payload in _packets(data, at):
         kind = payload[:1]
         try:
@@ -91,14 +92,14 @@ def _with_packets(hello: SshHello, data: bytes, at: int) -> SshHello:
             elif kind == bytes([_DISCONNECT]):
                 return msgspec.structs.replace(hello, goodbye=_goodbye(payload))
             elif kind == bytes([_NEWKEYS]):
-                return hello  # what follows is encrypted
+                return hello  # everything after it is encrypted
         except PacketDecodeError as error:
             return msgspec.structs.replace(hello, broken=broken_words(error))
     return hello
 
 
 def _packets(data: bytes, at: int) -> Iterator[bytes]:
-    """The payload of each packet in the clear that is there as a whole, from ``at`` on."""
+    """The payload of each complete plaintext packet, from ``at`` on."""
     while len(data) - at > 4:
         begin = at + 4
         end = begin + int.from_bytes(data[at:begin], "big")
@@ -141,9 +142,10 @@ def _goodbye(payload: bytes) -> Goodbye:
 
 
 def why_not(hello: SshHello, ours: Offers) -> SshFailure | None:
-    """Why a server that hung up would not talk to us; None if nothing it said tells.
+    """Why a server disconnected; None if its output does not show it.
 
-    SSH_UNREACHABLE means that it may another time, SSH_PROTOCOL that somebody has to act.
+    SSH_UNREACHABLE means that another attempt may succeed, SSH_PROTOCOL that an operator has to
+    act.
     """
     if hello.version is None:
         return _without_version(hello.lines)
@@ -240,7 +242,7 @@ def our_offers(options: asyncssh.SSHClientConnectionOptions) -> Offers:
 
 
 class HelloListener(asyncssh.SSHClient):
-    """A client that keeps what the server says first, and its banner to those who log in."""
+    """A client that records the first bytes of the server, and its login banner."""
 
     def __init__(self) -> None:
         self._first = bytearray()
@@ -248,7 +250,7 @@ class HelloListener(asyncssh.SSHClient):
         self.banner = ""
 
     def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
-        """Hear what comes before asyncssh does."""
+        """Start reading the input before asyncssh does."""
         usual = conn.data_received
 
         def hear(data: bytes, datatype: int | None = None) -> None:
@@ -259,15 +261,15 @@ class HelloListener(asyncssh.SSHClient):
         conn.data_received = hear  # type: ignore[method-assign]  # the transport asks for it anew
 
     def auth_banner_received(self, msg: str, lang: str) -> None:
-        """Kept for the case that nobody is let in."""
+        """Keep the banner for the case that the login is refused."""
         self.banner = beginning(" ".join(msg.split()), MAX_SHOWN_CHARS)
 
     @property
     def heard(self) -> SshHello:
-        """What the server said in the clear."""
+        """The server's plaintext."""
         return parse_hello(bytes(self._first))
 
     def stop_listening(self) -> None:
-        """The handshake is over; what comes now is for asyncssh alone."""
+        """The handshake is over; further input is for asyncssh alone."""
         self._is_listening = False
         self._first.clear()

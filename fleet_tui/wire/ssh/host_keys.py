@@ -1,4 +1,4 @@
-"""The keys that hosts may show, and those they may not, as asyncssh takes them."""
+"""The keys that hosts may present, and revoked ones, in asyncssh's form."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from fleet_tui.wire.ssh.known_hosts import (
 
 
 def load_known_hosts(hosts: asyncssh.SSHKnownHosts, path: Path) -> None:
-    """Add what a file vouches for. Raises LocalSetupError for a line that closes."""
+    """Add the entries of a file. Raises LocalSetupError for a line that forbids connections."""
     for line in read_known_hosts(path):
         if isinstance(line, OddLine):
             if line.closes:
@@ -26,12 +26,12 @@ def load_known_hosts(hosts: asyncssh.SSHKnownHosts, path: Path) -> None:
         else:
             try:
                 hosts.load(line.text)
-            except ValueError:  # an entry that the library cannot use vouches for nobody either
+            except ValueError:  # the library cannot use it: it vouches for no host
                 continue
 
 
 def _load_closing(hosts: asyncssh.SSHKnownHosts, path: Path, line: KnownHostsLine) -> None:
-    """asyncssh passes over keys that it cannot read: a revocation would be lost without a word."""
+    """asyncssh skips keys that it cannot read: a revocation would be lost silently."""
     try:
         _, _, key = line.text.split(None, 2)
         if key.startswith(OF_STRINGS):
@@ -43,7 +43,7 @@ def _load_closing(hosts: asyncssh.SSHKnownHosts, path: Path, line: KnownHostsLin
 
 
 def load_revoked(hosts: asyncssh.SSHKnownHosts, path: Path) -> None:
-    """Keys no host may show. Raises LocalSetupError."""
+    """Keys that no host may present. Raises LocalSetupError."""
     keys, odd = read_revoked(path)
     if odd is not None:
         raise LocalSetupError(FailureKind.SSH_PROTOCOL, f"RevokedHostKeys {odd}")

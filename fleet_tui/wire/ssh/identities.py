@@ -1,7 +1,7 @@
-"""What we show a host to be let in: keys of files, keys of an ssh-agent, certificates for both.
+"""The credentials offered to a host: keys from files, keys of an ssh-agent, certificates for both.
 
-OpenSSH's rules, where asyncssh has others: a key that only an agent holds is named by its public
-half, a certificate also serves a key in the agent, and nothing is offered that nobody named.
+Follows OpenSSH where asyncssh differs: a key that only an agent holds is named by its public half,
+a certificate also applies to a key in the agent, and nothing is offered that was not named.
 """
 
 import os
@@ -23,7 +23,7 @@ from fleet_tui.wire.ssh.named_keys import named_keys, shows_only_named
 from fleet_tui.wire.ssh.surroundings import named_files
 
 Stamps = tuple[tuple[str, int, int], ...]
-"""Name, time of the last change and size in bytes of files; 0 and 0 where there is none."""
+"""Name, time of the last change and size in bytes of files; 0 and 0 for a missing one."""
 
 
 class IdentityError(LocalSetupError):
@@ -32,8 +32,8 @@ class IdentityError(LocalSetupError):
     def __init__(
         self, keyword: str, file: Path | None, message: str, *, is_for_here: bool = False
     ) -> None:
-        """``keyword`` of ssh_config, or the fleet file's word; ``is_for_here``: what lacks, a file
-        or an ssh-agent, may be there where the engine runs."""
+        """``keyword`` of ssh_config, or the fleet file's field; ``is_for_here``: the missing file
+        or ssh-agent may exist where the engine runs."""
         super().__init__(FailureKind.SSH_AUTH, message)
         self.keyword = keyword
         self.file = file
@@ -41,7 +41,7 @@ class IdentityError(LocalSetupError):
 
 
 class Unusable(msgspec.Struct, frozen=True):
-    """A key file that is passed over, and why."""
+    """A key file that is skipped, and why."""
 
     keyword: str
     file: Path
@@ -49,13 +49,13 @@ class Unusable(msgspec.Struct, frozen=True):
 
 
 class Certificate(msgspec.Struct, frozen=True):
-    """A certificate of ours and the file it is in."""
+    """One of our certificates and its file."""
 
     file: Path
     raw: asyncssh.SSHCertificate
 
     def trouble(self) -> str:
-        """Why no host can accept it now; empty if nothing speaks against it."""
+        """Why no host can accept it now; empty if it is valid."""
         try:
             self.raw.validate(CERT_TYPE_USER, None)  # type: ignore[attr-defined]  # X.509 has none
         except ValueError as error:
@@ -64,23 +64,23 @@ class Certificate(msgspec.Struct, frozen=True):
 
 
 class Identities(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that may be shown to one host."""
+    """Everything that may be offered to one host."""
 
     keys: Sequence[asyncssh.SSHKeyPair]
-    """Keys of files that can be used as they are, each with its certificates first."""
+    """Keys from files that are directly usable, each with its certificates first."""
     certificates: tuple[Certificate, ...]
     agent: str | None
     """The socket of the ssh-agent to ask, if any."""
     agent_only: tuple[bytes, ...]
     """The public keys and certificates the agent may be asked for; empty: all it has."""
     passed_over: tuple[Unusable, ...] = ()
-    """OpenSSH too says what is wrong with a key file and takes the next."""
+    """Skipped key files; OpenSSH too reports the problem and takes the next."""
 
     def options(self) -> dict[str, object]:
         """As arguments of asyncssh."""
         return {
             "client_keys": _Exactly(self.keys),
-            "client_certs": [],  # they are with their keys; asyncssh would put them on every key
+            "client_certs": [],  # attached to their keys; here they would go to every key
             "agent_path": self.agent,
             "agent_identities": list(self.agent_only) or None,
         }
@@ -92,7 +92,7 @@ class Identities(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Exactly(list[asyncssh.SSHKeyPair]):
-    """A list that is never "nothing said": asyncssh reads an empty one as its default keys."""
+    """A list that always counts as given: asyncssh takes an empty one as its default keys."""
 
     def __bool__(self) -> bool:
         return True
@@ -113,7 +113,8 @@ def agent_socket(host: Resolved) -> str | None:
 
 
 def read_identities(spec: HostSpec, host: Resolved) -> Identities:
-    """Read the files a host's configuration names. Raises IdentityError, in words for people."""
+    """Read the files that a host's configuration names. Raises IdentityError with a message for
+    people."""
     keyword, files = named_keys(spec, host)
     certificates = (*_named_certificates(host), *_certificates_beside(files))
     keys: list[asyncssh.SSHKeyPair] = []
@@ -146,8 +147,8 @@ def read_identities(spec: HostSpec, host: Resolved) -> Identities:
 
 
 def identity_stamps(spec: HostSpec, host: Resolved) -> tuple[bool, str | None, Stamps]:
-    """What :func:`read_identities` depends on: read it again when this changes. Whether only what
-    is named counts, the ssh-agent's socket, and the files."""
+    """Everything that :func:`read_identities` depends on: read again when it changes. Whether only
+    named keys count, the ssh-agent's socket, and the files."""
     _, files = named_keys(spec, host)
     watched = [*files, *map(_public_half, files), *map(_certificate_of, files)]
     return (
@@ -179,7 +180,7 @@ def _is_public(file: Path) -> bool:
 
 
 def _is_there(file: Path) -> bool:
-    """Unlike Path.is_file, not an error for a name that no file can have."""
+    """Unlike Path.is_file, no error for an impossible file name."""
     return os.path.isfile(file)
 
 
@@ -192,7 +193,7 @@ def _certificate_of(file: Path) -> Path:
 
 
 def _public_key(file: Path) -> bytes | None:
-    """The public half of an identity, which may be all of it that is in files."""
+    """The public half of an identity, which may be its only part in a file."""
     with suppress(OSError, asyncssh.KeyImportError):
         return asyncssh.import_public_key(read_regular(_public_half(file))).public_data
     return None
@@ -204,7 +205,7 @@ def _named_certificates(host: Resolved) -> list[Certificate]:
         try:
             found.append(Certificate(file, asyncssh.import_certificate(read_regular(file))))
         except FileNotFoundError:
-            continue  # OpenSSH too passes over what is not there
+            continue  # OpenSSH too skips missing files
         except (OSError, asyncssh.KeyImportError) as error:
             message = f"cannot read the certificate {file}: {error}"
             raise IdentityError("certificatefile", file, message) from error
@@ -214,13 +215,13 @@ def _named_certificates(host: Resolved) -> list[Certificate]:
 def _certificates_beside(files: Sequence[Path]) -> list[Certificate]:
     found = []
     for file in map(_certificate_of, files):
-        with suppress(OSError, asyncssh.KeyImportError):  # nobody named it, so nobody is told
+        with suppress(OSError, asyncssh.KeyImportError):  # not named, so not reported
             found.append(Certificate(file, asyncssh.import_certificate(read_regular(file))))
     return found
 
 
 def _certified(certificate: asyncssh.SSHCertificate) -> bytes:
-    """The public key a certificate is about."""
+    """The public key of a certificate."""
     key: bytes = certificate.key.public_data
     return key
 
@@ -249,7 +250,7 @@ def _load_keys(path: Path, certificates: Sequence[Certificate]) -> list[asyncssh
 
 
 def stamp(path: Path) -> tuple[str, int, int]:
-    """What changes when a file does, or who may read it."""
+    """A stamp that changes when a file or its permissions do."""
     try:
         found = path.stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""What of a host's keys and certificates cannot be used, found out before it is connected to."""
+"""Finds the unusable keys and certificates of a host before connecting to it."""
 
 import os
 from pathlib import Path
@@ -13,29 +13,29 @@ if TYPE_CHECKING:
     from fleet_tui.wire.ssh.options import SshFiles
 
 Doubt = tuple[str, Path | None, str]
-"""A keyword, the file it is about and the reason."""
+"""A keyword, its file and the reason."""
 
 Judged = tuple[tuple[tuple[str, str], ...], tuple[Doubt, ...]]
-"""What keeps us out, keyword and reason; and what perhaps does."""
+"""Problems that prevent a login, keyword and reason; and those that may."""
 
 
 class KeyJudge:
-    """Reads each key once, as connecting will, however many hosts it is for."""
+    """Reads each key once, as for a connection, however many hosts it is for."""
 
     def __init__(self) -> None:
         self._files: SshFiles | None = None
 
     def judge(self, spec: HostSpec, host: Resolved) -> Judged:
-        """Look at what one host names."""
+        """Check the keys that one host names."""
         try:
             if not _is_to_be_read(spec, host):
                 return (), ()
             return self._read(spec, host)
-        except ValueError:  # of its tokens, about which others complain
+        except ValueError:  # for its tokens, which are reported elsewhere
             return (), ()
 
     def _read(self, spec: HostSpec, host: Resolved) -> Judged:
-        # check is quick: asyncssh is loaded only where there is a key to look at.
+        # check is quick: asyncssh is loaded only where there is a key to read.
         from fleet_tui.wire.ssh.identities import IdentityError  # noqa: PLC0415 - loads asyncssh
         from fleet_tui.wire.ssh.options import SshFiles  # noqa: PLC0415 - loads asyncssh
 
@@ -44,7 +44,7 @@ class KeyJudge:
         try:
             shown = self._files.identities(spec, host)
         except IdentityError as error:
-            # What the fleet file names is no line of ssh_config that could be refused.
+            # A name in the fleet file is not a line of ssh_config that could be refused.
             if error.is_for_here or spec.identity is not None:
                 return (), ((error.keyword, error.file, str(error)),)
             return ((error.keyword, str(error)),), ()
@@ -57,7 +57,7 @@ class KeyJudge:
 def _is_to_be_read(spec: HostSpec, host: Resolved) -> bool:
     is_any_there = any(map(os.path.exists, named_keys(spec, host)[1]))
     if spec.identity is not None and not is_any_there:
-        return False  # who reads the fleet file says so
+        return False  # reported by the reader of the fleet file
     return (
         is_any_there or shows_only_named(spec, host) or bool(named_files(host, "certificatefile"))
     )

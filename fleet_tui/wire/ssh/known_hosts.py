@@ -1,9 +1,9 @@
-"""Which files vouch for host keys, and what their lines say.
+"""The files that vouch for host keys, and their lines.
 
-asyncssh gives up a whole file for one odd line, so lines are judged here first. As in OpenSSH
-(hostfile.c, hostkeys_foreach_file), one that is no entry is passed over: it vouches for nobody. The
-exception is one that revokes a key or names an authority: ssh passes over that too, but whoever
-wrote it wanted fewer keys to be accepted, so nobody is let in until it is mended.
+asyncssh rejects a whole file for one invalid line, so lines are checked here first. As in OpenSSH
+(hostfile.c, hostkeys_foreach_file), an invalid entry is skipped: it vouches for no host. The
+exception is one that revokes a key or names an authority: ssh skips that too, but its author wanted
+fewer keys to be accepted, so no host is accepted until it is fixed.
 """
 
 import base64
@@ -29,17 +29,17 @@ _SALT_BYTES = 20
 _KRL = b"SSHKRL\n\0"
 """The first bytes of what ``ssh-keygen -k`` writes (PROTOCOL.krl)."""
 _GAPS = re.compile("[ \t]+")
-"""What stands between words for ssh."""
+"""Word separators for ssh."""
 
 
 class OddLine(msgspec.Struct, frozen=True, kw_only=True):
-    """A line that is no entry, or a file that cannot be read."""
+    """A line that is not a valid entry, or a file that cannot be read."""
 
     file: Path
     line: int | None
     why: str
     closes: bool
-    """Whether nobody is let in because of it."""
+    """Whether no host is accepted because of it."""
 
     @property
     def place(self) -> str:
@@ -84,12 +84,12 @@ def _hosts_files(host: Resolved, keyword: str) -> tuple[str, ...]:
 
 
 def _read(path: Path) -> bytes:
-    """What is in a file; the null device is empty, as people use it. Raises OSError."""
+    """The content of a file; the null device is empty, as people use it. Raises OSError."""
     return b"" if str(path) == os.devnull else read_regular(path)
 
 
 def read_known_hosts(path: Path) -> Iterator[KnownHostsLine | OddLine]:
-    """Every entry of a file and every line that is none. A file that is not there has no lines."""
+    """Every entry of a file and every invalid line. A missing file has no lines."""
     try:
         text = _read(path).decode("utf-8", "surrogateescape")
     except (FileNotFoundError, NotADirectoryError):
@@ -107,14 +107,14 @@ def read_known_hosts(path: Path) -> Iterator[KnownHostsLine | OddLine]:
         if why := _why_no_entry(words):
             yield OddLine(file=path, line=number, why=why, closes=closes)
         else:
-            # asyncssh does not know a key by a comment that is not ASCII, and takes more than ssh
-            # does for the end of a line: a comment would become an entry.
+            # asyncssh fails on a comment that is not ASCII, and accepts more line separators than
+            # ssh: a comment would become an entry.
             yield KnownHostsLine(number, " ".join(words[: 4 if closes else 3]), closes)
 
 
 def read_revoked(path: Path) -> tuple[tuple[str, ...], OddLine | None]:
     """The public keys of a RevokedHostKeys file, and why it cannot be used: as in OpenSSH, a file
-    that cannot be read lets nobody in."""
+    that cannot be read means that no host is accepted."""
     try:
         data = _read(path)
     except OSError as error:
@@ -137,7 +137,7 @@ def read_revoked(path: Path) -> tuple[tuple[str, ...], OddLine | None]:
 
 
 def _why_no_entry(words: list[str]) -> str:
-    """What keeps words from being ``[@marker] hosts kind key``; empty if they are that."""
+    """Why words are not ``[@marker] hosts kind key``; empty if they are."""
     if any("\0" in word for word in words):
         return "it has a NUL character"
     if words[0].startswith("@"):
@@ -164,8 +164,7 @@ def _is_hash(name: str) -> bool:
 
 
 def why_no_key(kind: str, text: str) -> str:
-    """What keeps two words from being a public key; empty if they are one, also of a kind that
-    nobody here knows."""
+    """Why two words are not a public key; empty if they are one, even of an unknown kind."""
     if not kind.isascii() or not kind.isprintable():
         return "its key is of no kind that there is"
     if kind.startswith("x509v3-"):
@@ -189,7 +188,7 @@ def why_no_key(kind: str, text: str) -> str:
 
 
 def _decoded(text: str) -> bytes:
-    """Base 64; empty where it is none."""
+    """Decoded base 64; empty where it is invalid."""
     try:
         return base64.b64decode(text, validate=True)
     except (ValueError, binascii.Error):
@@ -197,7 +196,7 @@ def _decoded(text: str) -> bytes:
 
 
 def _string(data: bytes) -> tuple[bytes | None, bytes]:
-    """The first string (RFC 4251, 5) and what follows; None where it is cut off."""
+    """The first string (RFC 4251, 5) and the rest; None where it is cut off."""
     size = int.from_bytes(data[:4], "big")
     if len(data) < 4 + size:
         return None, b""

@@ -1,10 +1,10 @@
-"""Which networks this machine is in now, for ``Match localnetwork``."""
+"""The networks that this machine is in now, for ``Match localnetwork``."""
 
 import ipaddress
 
 
 def in_network(patterns: str) -> bool:
-    """Whether an address of an interface that is up lies in one of these networks
+    """Whether an address of an interface that is up is in one of these networks
     (``192.0.2.0/24,2001:db8::/32``, as in ssh_config(5))."""
     import psutil  # noqa: PLC0415 - few need it, and check is quick
 

@@ -1,4 +1,4 @@
-"""Which key files may be shown to a host, before any of them is read."""
+"""The key files that may be offered to a host, before any of them is read."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ DEFAULT_KEY_FILES = ("id_ed25519", "id_ecdsa", "id_rsa", "id_ed25519_sk", "id_ec
 
 
 def named_keys(spec: HostSpec, host: Resolved) -> tuple[str, tuple[Path, ...]]:
-    """The word that names them, and the files, whether they are there or not. Raises
+    """The keyword that names them, and the files, whether they exist or not. Raises
     UnknownTokenError."""
     if spec.identity is not None:
         return "identity", (Path(spec.identity).expanduser(),)
@@ -21,5 +21,5 @@ def named_keys(spec: HostSpec, host: Resolved) -> tuple[str, tuple[Path, ...]]:
 
 
 def shows_only_named(spec: HostSpec, host: Resolved) -> bool:
-    """Whether an ssh-agent is asked for those alone."""
+    """Whether an ssh-agent is asked for those only."""
     return spec.identity is not None or host.is_on("identitiesonly")

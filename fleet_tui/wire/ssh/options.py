@@ -1,8 +1,8 @@
-"""How a host is connected to: keys, known hosts, algorithms, ways.
+"""How to connect to a host: keys, known hosts, algorithms, jumps and proxies.
 
 Everything is read once and off the event loop: parsing one RSA key costs 95 ms, an encrypted one
-more. What ssh_config says comes resolved (:mod:`fleet_tui.wire.ssh.resolver`) and is handed to
-asyncssh value by value; what would weaken us in it is not.
+more. The settings of ssh_config come resolved (:mod:`fleet_tui.wire.ssh.resolver`) and are passed
+to asyncssh value by value, except those that would weaken security.
 """
 
 import os
@@ -37,7 +37,7 @@ KEEPALIVE_MISSES = 3
 DEFAULT_CONNECT_TIMEOUT_MS = 12_000
 """Above five seconds on purpose: a gateway that refuses a token does so slowly."""
 MAX_CONNECT_TIMEOUT_S = 300
-"""Of ssh_config's ConnectTimeout; a host is asked again anyway."""
+"""Of ssh_config's ConnectTimeout; a host is tried again anyway."""
 
 _T = TypeVar("_T")
 
@@ -45,7 +45,7 @@ _FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
-    """What known_hosts says about one host."""
+    """The entries of known_hosts for one host."""
 
     keys: tuple[asyncssh.SSHKey, ...]
     authorities: tuple[asyncssh.SSHKey, ...]
@@ -62,8 +62,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     def key_kinds(self) -> list[str]:
         """Signature algorithms for plain host keys, those of known keys first.
 
-        All of them, as in OpenSSH: a host that has lost the kind we know shows what it has
-        instead, which can be told from a network that fails.
+        All of them, as in OpenSSH: a host that has lost the kind we know presents what it has
+        instead, which can be distinguished from a network failure.
         """
         kinds: list[str] = []
         for key in self.keys:
@@ -74,7 +74,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
 
 _FOR_ALL: dict[str, Any] = {
     "config": None,
-    "tunnel": None,  # the pool goes through jump hosts and proxies itself
+    "tunnel": None,  # the pool handles jump hosts and proxies itself
     "proxy_command": None,
     "agent_forwarding": False,
     "x11_forwarding": False,
@@ -87,24 +87,24 @@ _FOR_ALL: dict[str, Any] = {
     "gss_kex": False,
     "preferred_auth": ("publickey",),
     "encoding": None,
-    "utf8_decode_errors": "replace",  # banners and goodbyes may be in any encoding
+    "utf8_decode_errors": "replace",  # banners and disconnect messages may be in any encoding
     "keepalive_interval": KEEPALIVE_EVERY_S,
     "keepalive_count_max": KEEPALIVE_MISSES,
 }
-"""What ssh_config does not decide."""
+"""Options that ssh_config does not decide."""
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """What a connection to one host needs, parsed and ready."""
+    """Everything that a connection to one host needs, parsed and ready."""
 
     options: asyncssh.SSHClientConnectionOptions
     identities: Identities
     known: Known
     known_hosts_files: tuple[Path, ...]
     key_alias: str
-    """The name known_hosts is searched for (HostKeyAlias, HostName or the address)."""
+    """The name to search in known_hosts (HostKeyAlias, HostName or the address)."""
     key_label: str
-    """The name a new key is kept under in known_hosts, with the port where it has one."""
+    """The name under which known_hosts stores a new key, with the port where it has one."""
     port: int
     jump_chain: tuple[Hop, ...]
     """The hosts of ssh_config's ProxyJump, the first one first."""
@@ -112,21 +112,21 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """ssh_config's ProxyCommand, its tokens replaced; a jump host goes before it."""
     connect_timeout_ms: int
     arguments: dict[str, object]
-    """Arguments of asyncssh.connect that must be given again beside the options: its own defaults
-    go before what those say."""
+    """Arguments of asyncssh.connect that must be given in addition to the options: its own defaults
+    take precedence over those."""
     stamps: tuple[object, ...]
-    """Of the files it was made of."""
+    """Of the files that it was made from."""
 
 
 class _Latest(Generic[_T]):
-    """What is made of files, once until one of them changes. Of each set of files the latest alone
-    is kept: every host that is enrolled makes another known_hosts."""
+    """Values made from files, once until one of them changes. Only the latest of each set of files
+    is kept: every enrolled host makes another known_hosts."""
 
     def __init__(self) -> None:
         self._kept: dict[object, tuple[Stamps, _T]] = {}
 
     def made_of(self, which: object, stamps: Stamps, make: Callable[[], _T]) -> _T:
-        """``which`` files, as ``stamps`` say that they are; ``make`` reads them."""
+        """The value for ``which`` files with these ``stamps``; ``make`` reads them."""
         kept = self._kept.get(which)
         if kept is None or kept[0] != stamps:
             kept = self._kept[which] = (stamps, make())
@@ -145,8 +145,8 @@ class SshFiles:
         self._identities = _Latest[Identities]()
 
     def identities(self, spec: HostSpec, host: Resolved) -> Identities:
-        """What is shown to a host. Raises IdentityError, and ValueError for a name that stands for
-        no file."""
+        """The credentials for a host. Raises IdentityError, and ValueError for an impossible file
+        name."""
         return self._shown(spec, host, identity_stamps(spec, host))
 
     def _shown(
@@ -160,8 +160,8 @@ class SshFiles:
         )
 
     def route(self, spec: HostSpec, host: Resolved, before: Route | None = None) -> Route:
-        """Read everything ``spec`` needs; ``before`` again, made for the same two, if no file has
-        changed since. Raises LocalSetupError with a message for people."""
+        """Read everything ``spec`` needs; returns ``before``, made for the same arguments, if no
+        file has changed since. Raises LocalSetupError with a message for people."""
         arguments = {"host": host.hostname, "port": host.port, **_own_end(host)}
         if (user := spec.user or host.user) is not None:
             arguments["username"] = user
@@ -222,14 +222,14 @@ def _read_hosts(files: Sequence[Path], revoked: Sequence[Path]) -> asyncssh.SSHK
 
 
 def _key_label(host: Resolved) -> str:
-    """The name a key is kept under in known_hosts: an alias stands without a port, as in ssh(1)."""
+    """The name under which known_hosts stores a key: an alias has no port, as in ssh(1)."""
     if host.one("hostkeyalias") or host.port == asyncssh.DEFAULT_PORT:
         return host.key_alias
     return f"[{host.key_alias}]:{host.port}"
 
 
 def _connect_timeout_ms(spec: HostSpec, host: Resolved) -> int:
-    """What the fleet file says, or else ssh_config, or else the usual."""
+    """From the fleet file, else from ssh_config, else the default."""
     if spec.connect_timeout_ms is not None:
         return spec.connect_timeout_ms
     said_s = _number(host.one("connecttimeout") or "")
@@ -237,12 +237,12 @@ def _connect_timeout_ms(spec: HostSpec, host: Resolved) -> int:
 
 
 def _number(said: str) -> int:
-    """A whole number of ssh_config; 0 for any other word, which ssh would not have printed."""
+    """A whole number of ssh_config; 0 for anything else, which ssh would not have printed."""
     return int(said) if said.isdecimal() and len(said) < 16 else 0
 
 
 def _own_end(host: Resolved) -> dict[str, object]:
-    """What ssh_config says about our own end of the line."""
+    """The settings of ssh_config for our own end of the connection."""
     chosen: dict[str, object] = {}
     family = _FAMILIES.get(host.one("addressfamily") or "")
     if family is not None:
@@ -253,7 +253,7 @@ def _own_end(host: Resolved) -> dict[str, object]:
 
 
 def _line_options(host: Resolved) -> dict[str, object]:
-    """What ssh_config says about the line itself, as arguments of asyncssh."""
+    """The settings of ssh_config for the connection itself, as arguments of asyncssh."""
     chosen: dict[str, object] = {}
     if (keepalive := host.one("tcpkeepalive")) is not None:
         chosen["tcp_keepalive"] = keepalive in ("yes", "true")
@@ -262,7 +262,7 @@ def _line_options(host: Resolved) -> dict[str, object]:
         if number:
             chosen[name] = number
     if variables := host.all("setenv"):
-        # As bytes: asyncssh has UTF-8 for text and nothing else.
+        # As bytes: asyncssh encodes text only as UTF-8.
         pairs = (os.fsencode(each).partition(b"=") for each in variables)
         chosen["env"] = {name: value for name, _, value in pairs}
     if names := [os.fsencode(name) for each in host.all("sendenv") for name in each.split()]:

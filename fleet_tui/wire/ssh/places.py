@@ -1,31 +1,31 @@
-"""How many hosts may be connected to at once: each connection takes a file descriptor, and the
-ledger, the socket and the consoles need theirs first."""
+"""Bounds the number of connected hosts: each connection takes a file descriptor, and the ledger,
+the socket and the consoles need theirs first."""
 
 from collections.abc import Callable, Hashable
 from typing import Final
 
 KEPT_S: Final = 60.0
-"""A host that was connected and is lost keeps its place this long: runs of ours may be there."""
+"""A host that was connected and is lost keeps its place this long: it may have runs of ours."""
 
 
 class Places:
-    """Places for connections. The first who ask get one; who gets none asks again later."""
+    """Places for connections. First come, first served; a host without one asks again later."""
 
     def __init__(self, count: int | None = None, *, limit: int = 0) -> None:
-        """``count`` places, None for as many as anybody wants; ``limit`` is the number of file
-        descriptors that this follows from, for the words."""
+        """``count`` places, None for no bound; ``limit`` is the number of file descriptors from
+        which this follows, for the message."""
         self.count = count
         self.limit = limit
         self._taken: dict[Hashable, float | None] = {}
-        """Who has one, and since when (monotonic seconds) without a connection."""
+        """The holders of places, and since when (monotonic seconds) each has no connection."""
 
     @property
     def words(self) -> str:
-        """Why somebody got no place."""
+        """The message for a host without a place."""
         return f"file descriptors run out (limit {self.limit})"
 
     def take(self, key: Hashable, clock: Callable[[], float]) -> bool:
-        """Have a place; False when all are taken by others."""
+        """Take a place; False when all are taken by others."""
         if key in self._taken or self.count is None or len(self._taken) < self.count:
             self._taken.setdefault(key, None)
             return True
@@ -48,5 +48,5 @@ class Places:
             self._taken[key] = clock()
 
     def leave(self, key: Hashable) -> None:
-        """Give the place to whoever wants it."""
+        """Release the place."""
         self._taken.pop(key, None)

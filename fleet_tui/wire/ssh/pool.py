@@ -1,8 +1,8 @@
-"""One shared SSH connection per host, opened when somebody needs it.
+"""One shared SSH connection per host, opened on demand.
 
 Strict host keys, no forwarding of agents or displays, bounded handshakes, jittered reconnects. A
-host that does not answer costs the others nothing: everybody waits for their own host only, and a
-handshake that gets nowhere soon stops counting against the limit.
+host that does not answer does not delay the others: callers wait for their own host only, and a
+stalled handshake soon stops counting against the limit.
 """
 
 import asyncio
@@ -55,14 +55,14 @@ __all__ = [
 
 RECONNECT = Backoff(base_ms=500, cap_ms=30_000)
 PERMANENT_RETRY_S = 60.0
-"""Keys and host keys are not asked again sooner: servers lock out those who do."""
+"""Failures of keys and host keys are not retried sooner: servers lock out clients that do."""
 RENEW_AFTER_S = 30.0
-"""A connection over which nothing works is replaced after so long."""
+"""A connection over which nothing works is replaced after this long."""
 STABLE_AFTER_S = 60.0
-"""A connection that lived this long clears the memory of failures."""
+"""A connection that lasted this long clears the memory of failures."""
 SLOT_HOLD_S = 1.0
 """A handshake counts against the overall limit for this long. One that takes longer is waiting for
-its host and costs us nothing, so hosts that never answer cannot keep the others out."""
+its host and costs us nothing, so hosts that never answer cannot block the others."""
 
 STILL_CONNECTING = SshFailure(
     kind=FailureKind.SSH_UNREACHABLE, detail=Untrusted("still connecting")
@@ -70,26 +70,26 @@ STILL_CONNECTING = SshFailure(
 
 
 class _Host:
-    """What the pool knows about one host."""
+    """The pool's state of one host."""
 
     def __init__(self, spec: HostSpec) -> None:
         self.spec = spec
         self.connection: SshConnection | None = None
         self.connected_at_s: float | None = None
-        """When it was connected to last; None for never."""
+        """When it was last connected; None for never."""
         self.useful_at_s = 0.0
-        """When something was last known to work over the connection."""
+        """When a request over the connection last succeeded."""
         self.dialing: asyncio.Task[SshConnection | SshFailure] | None = None
         self.failure: SshFailure | None = None
         self.failures_in_row = 0
         self.next_try_s = 0.0
         self.resolved: Resolved | None = None
-        """What ssh_config said when the route was made."""
+        """The ssh_config from which the route was made."""
         self.route: Route | None = None
         self.via: HostName | None = spec.jump
-        """The host to go through; may come from ssh_config once that is read."""
+        """The jump host; may come from ssh_config once that is read."""
         self.ways = 0
-        """On how many ways of ssh_config, one behind the other, it hangs."""
+        """The nesting depth of jumps in ssh_config on which it depends."""
 
 
 class SshPool:
@@ -107,8 +107,8 @@ class SshPool:
         on_lost: Callable[[HostName, SshFailure], None] | None = None,
         places: Places | None = None,
     ) -> None:
-        """``clock`` is monotonic seconds (``time.monotonic``); ``on_lost`` is told of each loss.
-        ``resolver`` reads ssh_config; pools that share one ask ``ssh`` once. ``places`` bounds the
+        """``clock`` is monotonic seconds (``time.monotonic``); ``on_lost`` is called for each loss.
+        ``resolver`` reads ssh_config; pools that share one call ``ssh`` once. ``places`` bounds the
         connections of all pools that share it."""
         self._hosts = {name: _Host(spec) for name, spec in hosts.items()}
         self._rng = rng
@@ -125,10 +125,10 @@ class SshPool:
         self._closed = False
 
     async def connect(self, host: HostName) -> SshConnection | SshFailure:
-        """The host's living connection, made if needed; callers share one handshake.
+        """The host's open connection, made if needed; callers share one handshake.
 
-        Between failed attempts the last failure comes back at once. Cancelling a caller does not
-        disturb the others.
+        Between failed attempts the last failure is returned at once. Cancelling a caller does not
+        affect the others.
         """
         state = self._hosts.get(host)
         if state is None or self._closed:
@@ -149,8 +149,8 @@ class SshPool:
     def why_not(self, host: HostName) -> SshFailure | None:
         """Why there is no connection to the host at this moment; None when there is one.
 
-        While an attempt goes on, the answer is how the one before it ended: what is wrong with a
-        host is not forgotten each time somebody asks it again.
+        During an attempt, the answer is how the previous one ended, so that the failure of a host
+        is not forgotten at each retry.
         """
         state = self._hosts.get(host)
         if state is None or (state.connection is not None and not state.connection.lost.is_set()):
@@ -158,8 +158,9 @@ class SshPool:
         return state.failure or STILL_CONNECTING
 
     def judge(self, host: HostName, *, works: bool) -> None:
-        """Whether the host runs what it is sent. sshd reads a user's shell, the options of keys and
-        its own limits when a connection begins, so one over which nothing works is replaced."""
+        """Note whether the host runs what it is sent. sshd reads a user's shell, the options of
+        keys and its own limits when a connection begins, so one over which nothing works is
+        replaced."""
         state = self._hosts.get(host)
         if state is None or state.connection is None or state.connected_at_s is None:
             return
@@ -174,7 +175,7 @@ class SshPool:
             closing.add_done_callback(self._closing.discard)
 
     async def way_to(self, host: HostName) -> tuple[Route, SshConnection | None] | SshFailure:
-        """How a host would be connected to, and the connection to go through, without doing it."""
+        """The route to a host and the connection to go through, without connecting."""
         state = self._hosts.get(host)
         if state is None:
             detail = words_of(f"no host is named {host}")
@@ -194,7 +195,7 @@ class SshPool:
         for task in dialing:
             task.cancel()
         await asyncio.gather(*dialing, return_exceptions=True)
-        # Hosts reached through others first: closing a jump host cuts off what runs through it.
+        # Hosts reached through others first: closing a jump host cuts off connections through it.
         living = [state.connection for state in self._hosts.values() if state.connection]
         await asyncio.gather(*(connection.close() for connection in living))
         await asyncio.gather(*self._proxies, *self._closing)
@@ -202,14 +203,14 @@ class SshPool:
             self._places.leave((self, host))
 
     async def _dial(self, host: HostName, state: _Host) -> SshConnection | SshFailure:
-        """Make one attempt and remember how it went."""
+        """Make one attempt and remember its result."""
         try:
             result = await self._attempt(host, state)
         except asyncio.CancelledError:
             state.dialing = None
             self._places.leave((self, host))
             raise
-        except Exception as error:  # every way to fail becomes a value here
+        except Exception as error:  # every failure becomes a value here
             timeout_ms = DEFAULT_CONNECT_TIMEOUT_MS
             if state.route is not None:
                 timeout_ms = state.route.connect_timeout_ms
@@ -258,7 +259,7 @@ class SshPool:
     async def _in_a_slot(
         self, handshake: Coroutine[object, object, SshConnection | SshFailure]
     ) -> SshConnection | SshFailure:
-        """Make a handshake within the overall limit, for as long as it counts."""
+        """Make a handshake, which counts against the overall limit for SLOT_HOLD_S."""
         try:
             await self._slots.acquire()
         except BaseException:  # the handshake is never begun
@@ -304,7 +305,7 @@ class SshPool:
             is_told = may_be_told(error)
             if is_told and (reason := why_not(client.heard, our_offers(route.options))):
                 if reason.kind is FailureKind.SSH_UNREACHABLE:
-                    # Whoever stands in line at the door has to see that it was closed.
+                    # Callers that wait for a slot have to notice that the pool was closed.
                     raise asyncssh.ConnectionLost(reason.detail.raw) from error
                 return reason
             raise
@@ -318,7 +319,7 @@ class SshPool:
         return connection
 
     def _end_with(self, lost: asyncio.Event, proxy: ProxyProcess) -> None:
-        """Have a proxy program end when its connection does."""
+        """End a proxy program when its connection ends."""
 
         async def when_lost() -> None:
             await lost.wait()
@@ -329,8 +330,8 @@ class SshPool:
         task.add_done_callback(self._proxies.discard)
 
     async def _route(self, state: _Host) -> Route:
-        """Asked before every attempt, so that a corrected file helps without a restart; what has
-        not changed is not read again. Raises LocalSetupError."""
+        """The route, made before every attempt, so that a corrected file takes effect without a
+        restart; unchanged files are not read again. Raises LocalSetupError."""
         resolved = await self._resolver.resolve(state.spec)
         if isinstance(resolved, ConfigRefusal):
             passing, lasting = FailureKind.SSH_UNREACHABLE, FailureKind.SSH_PROTOCOL
@@ -368,7 +369,7 @@ class SshPool:
         return found
 
     def _leads_back(self, host: HostName, via: HostName) -> bool:
-        """Whether somebody on the way to ``host`` would have to wait for themselves."""
+        """Whether a host on the way to ``host`` would have to wait for itself."""
         seen, at = {host}, self._hosts.get(via)
         while at is not None:
             if at.spec.name in seen:
@@ -378,10 +379,11 @@ class SshPool:
         return False
 
     def _adopt_chain(self, chain: tuple[Hop, ...], ways: int) -> HostName:
-        """Give each host of a ProxyJump a place in the pool; return the last. Of the first it may
-        say again how it is reached.
+        """Add each host of a ProxyJump to the pool; return the last. ssh_config may in turn define
+        a jump for the first.
 
-        asyncssh would open a connection of its own per host behind it; a bastion needs but one.
+        asyncssh would open a separate connection to the bastion for each host behind it; one is
+        enough.
         """
         before: HostName | None = None
         for hop in chain:
@@ -420,7 +422,7 @@ class SshPool:
 
 
 class _Client(HelloListener):
-    """Hears the one explicit sign of a lost connection; adds what asyncssh leaves out."""
+    """Receives the one explicit notice of a lost connection; adds what asyncssh leaves out."""
 
     def __init__(self, identities: Identities) -> None:
         super().__init__()
@@ -435,7 +437,7 @@ class _Client(HelloListener):
             self.tell(exc)
 
     async def public_key_auth_requested(self) -> list[asyncssh.SSHKeyPair] | None:
-        """Asked once every key was refused: certificates of files for keys of the agent."""
+        """Called once every key was refused: certificates from files for keys of the agent."""
         ours, self._identities = self._identities, None
         if ours is None or ours.agent is None or not (certificates := ours.for_agent()):
             return None
@@ -447,11 +449,11 @@ class _Client(HelloListener):
                     pair.set_certificate(certificate)
                     pairs.append(pair)
         except (OSError, ValueError):
-            return None  # no agent after all: the refusal of the host says so
+            return None  # no agent after all: the host's refusal shows it
         return pairs
 
     def end(self) -> None:
-        """The handshake is over: let go of the agent."""
+        """The handshake is over: release the agent."""
         self.stop_listening()
         if self._agent is not None:
             self._agent.close()

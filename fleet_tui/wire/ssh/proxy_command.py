@@ -1,10 +1,10 @@
-"""The ProxyCommand of the operator's ssh_config: a program whose input and output are the way to a
-host.
+"""The ProxyCommand of the operator's ssh_config: a program whose input and output are the
+connection to a host.
 
-asyncssh can run one too, but takes what the program writes to its error output for the host's own
-words, and has nothing to say when it fails. Here it runs as under ssh(1): by the operator's shell,
-on a socket, in a session of its own so that it asks nothing on our terminal; and it ends, with
-everything it started, when the connection does.
+asyncssh can run one too, but takes the program's error output for the host's, and reports nothing
+when it fails. Here it runs as under ssh(1): by the operator's shell, on a socket, in a session of
+its own so that it cannot prompt on our terminal; and it ends, with everything it started, when the
+connection does.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from fleet_tui.wire.words import LOOK_BACK_BYTES, end_of, words_of
 
 LAST_WORDS_CHARS = 300
 LAST_WORDS_WITHIN_S = 0.5
-"""For its exit and its error output once it has let go of the socket."""
+"""Wait for its exit and its error output once it has closed the socket."""
 
 
 class ProxyProcess:
@@ -30,13 +30,13 @@ class ProxyProcess:
         self._hearing = asyncio.create_task(self._hear())
 
     async def _hear(self) -> None:
-        """Keep the end of what it complains about; let none of it stop the program."""
+        """Keep the end of its error output; keep reading so that it never blocks the program."""
         assert self._process.stderr is not None
         while chunk := await self._process.stderr.read(4_096):
             self._said = (self._said + chunk)[-LOOK_BACK_BYTES:]
 
     async def failure(self) -> Untrusted | None:
-        """Why the way is closed, if it was the program that ended; None if it still runs."""
+        """Why the connection is closed, if the program ended; None if it still runs."""
         try:
             async with asyncio.timeout(LAST_WORDS_WITHIN_S):
                 status = await self._process.wait()
@@ -51,7 +51,7 @@ class ProxyProcess:
         return words_of(f"the ProxyCommand of ssh_config ended with {how}{why}")
 
     async def end(self) -> None:
-        """End the program and whatever it started, and close our end of its socket."""
+        """End the program and everything it started, and close our end of its socket."""
         self._hearing.cancel()
         self.socket.close()
         await processes.end(self._process)
@@ -70,7 +70,7 @@ async def start_proxy(command: str) -> ProxyProcess:
                 stdout=theirs.fileno(),
                 stderr=asyncio.subprocess.PIPE,
             )
-        except BaseException:  # cancelled, too: nobody else would close it
+        except BaseException:  # cancelled, too: nothing else would close it
             ours.close()
             raise
     return ProxyProcess(process, ours)

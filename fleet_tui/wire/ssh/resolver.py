@@ -1,8 +1,8 @@
-"""What ssh_config says about each host, asked of ``ssh -G``, the one that knows.
+"""The ssh_config of each host, as resolved by ``ssh -G`` itself.
 
-One answer serves connections, ``check``, ``doctor``, ``trust`` and ``import``. It is kept until a
+One answer serves connections, ``check``, ``doctor``, ``trust`` and ``import``. It is cached until a
 file changes. ``ssh -G`` contacts no host; it runs the commands of ``Match exec`` as ssh always
-does, and asks DNS where CanonicalizeHostname is on, unless it is told not to.
+does, and queries DNS where CanonicalizeHostname is on, unless disabled.
 """
 
 import asyncio
@@ -42,23 +42,23 @@ from fleet_tui.wire.ssh.local_networks import in_network
 AT_ONCE = 4
 TIMEOUT_S = 10.0
 LAST_WORDS_WITHIN_S = 0.5
-"""For output that something ssh started still holds open."""
+"""Wait for output that a child of ssh still holds open."""
 MAX_OUTPUT_BYTES = 1_048_576
 LOOK_AGAIN_AFTER_S = 1.0
-"""Files are looked at again after this long, so that a thousand hosts cost one look."""
+"""Files are checked again after this long, so that a thousand hosts cost one check."""
 VOLATILE_FOR_S = 10.0
-"""How long an answer holds that programs or networks had a say in, or that this machine was too
-short of something to get."""
+"""How long an answer is valid that depends on programs or networks, or that failed for lack of
+resources on this machine."""
 MAX_KNOWN = 50_000
 DEFAULT_PORT = 22
 
 _TOO_OLD = "unsupported match attribute localnetwork"
 _NO_COMMAND = "Cannot fork into background without a command"
-"""Of a host with ForkAfterAuthentication: ssh asks for a command, or for none at all (-N)."""
+"""For a host with ForkAfterAuthentication: ssh requires a command, or none at all (-N)."""
 _NO_ADDRESS = "Could not resolve host "
-"""With CanonicalizeHostname ssh looks names up, and ends where it may not go on without."""
+"""With CanonicalizeHostname ssh resolves names, and exits where it may not continue without."""
 _NAMELESS = "localhost"
-"""Stands for any host where all are told the same."""
+"""Placeholder for any host where all have the same settings."""
 
 ResolverAnswer = Resolved | ConfigRefusal
 _Key = tuple[str, str | None, int | None]
@@ -85,12 +85,12 @@ class SshResolver:
         canonicalize: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``config`` stands for another file than ``~/.ssh/config``, ``program`` for another ssh.
-        Without ``canonicalize`` no name is looked up, whatever CanonicalizeHostname says."""
+        """``config`` replaces ``~/.ssh/config``, ``program`` is another ssh. Without
+        ``canonicalize`` no name is resolved, whatever CanonicalizeHostname is set to."""
         self._config = config
         self._program = program or shutil.which("ssh")
         self.without_ssh: WithoutSsh | None = None
-        """Why there is no ``ssh`` to ask; asyncssh's own reader understands less."""
+        """Why ``ssh`` cannot be used; asyncssh's own reader understands less."""
         if self._program is None:
             self.without_ssh = WithoutSsh.NO_PROGRAM
         elif program is None and account_home() is None:
@@ -104,14 +104,14 @@ class SshResolver:
         self._asking_usual = asyncio.Lock()
         self._usual: dict[str, tuple[str, ...]] | None = None
         self.decides_networks = False
-        """Whether this ssh is too old for Match localnetwork, so that it is decided here."""
+        """Whether this ssh is too old for Match localnetwork, so that it is evaluated here."""
         self._copies: _Copies | None = None
         self._known: dict[_Key, tuple[float, ResolverAnswer]] = {}
         self._asking: dict[_Key, asyncio.Task[ResolverAnswer]] = {}
 
     async def resolve(self, spec: HostSpec) -> ResolverAnswer:
-        """How a host is to be reached; what the fleet file says of user and port, and of no way
-        through others, goes first."""
+        """How a host is to be reached; the fleet file's user, port and ``jump: none`` take
+        precedence."""
         answer = await self._resolve(spec)
         return _straight(answer) if spec.direct and isinstance(answer, Resolved) else answer
 
@@ -135,7 +135,7 @@ class SshResolver:
         return (await self._current()).text
 
     async def _ask_once(self, key: _Key, files: ConfigFiles) -> ResolverAnswer:
-        """One question at a time for each host, and none while the last answer holds."""
+        """One query at a time for each host, and none while the last answer is valid."""
         if (known := self._known.get(key)) is not None and self._clock() < known[0]:
             return known[1]
         asking = self._asking.get(key)
@@ -191,7 +191,7 @@ class SshResolver:
             return ConfigRefusal((Complaint(str(error)),))
 
     async def _run_on(self, files: ConfigFiles, arguments: Sequence[str]) -> bytes | ConfigRefusal:
-        """Point ssh at the operator's files, or at copies where it would not find or read them."""
+        """Run ssh on the operator's files, or on copies where it would not find or read them."""
         home = Path.home()
         if home == account_home() and not self.decides_networks:
             where = ["-F", files.roots[0]] if self._config else []
@@ -205,7 +205,7 @@ class SshResolver:
 
     @contextmanager
     def _copied(self, files: ConfigFiles, home: Path) -> Iterator[tuple[Path, dict[str, str]]]:
-        """Copies that all who ask at the same time share; the last one removes them."""
+        """Copies shared by concurrent callers; the last one removes them."""
         copies = self._copies
         key = (id(files), str(home), self.decides_networks)
         if copies is None or copies.key != key:
@@ -224,7 +224,7 @@ class SshResolver:
                     self._copies = None
 
     async def _what_is_usual(self) -> dict[str, tuple[str, ...]] | ConfigRefusal:
-        """What this ssh says where no file says anything."""
+        """The output of this ssh without any file."""
         async with self._asking_usual:
             if self._usual is None:
                 output = await self._run(["-F", "none", "--", _NAMELESS])
@@ -252,7 +252,7 @@ class SshResolver:
                 said, words = await _read_both(process)
         except TimeoutError:
             return _passing(f"ssh -G did not end within {TIMEOUT_S:g} s")
-        finally:  # with whatever a Match exec has started
+        finally:  # with everything that a Match exec has started
             await processes.end(process)
         if len(said) > MAX_OUTPUT_BYTES:
             return ConfigRefusal((Complaint(f"ssh -G wrote more than {MAX_OUTPUT_BYTES} bytes"),))
@@ -265,7 +265,7 @@ class SshResolver:
         return msgspec.structs.replace(refusal, is_passing=_NO_ADDRESS in str(refusal))
 
     async def _current(self) -> ConfigFiles:
-        """The files as they are now, or were a moment ago."""
+        """The files as of now, or of a moment ago."""
         async with self._looking:
             now_s = self._clock()
             if self._files is None or now_s - self._looked_at_s >= LOOK_AGAIN_AFTER_S:
@@ -289,7 +289,7 @@ def _passing(why: str) -> ConfigRefusal:
 
 
 async def _read_both(process: asyncio.subprocess.Process) -> tuple[bytes, bytes]:
-    """What it writes, a bounded part of it; what its children hold open is not waited for."""
+    """A bounded part of its output; output that its children hold open is not waited for."""
     said, words = bytearray(), bytearray()
     assert process.stdout is not None
     assert process.stderr is not None
@@ -313,7 +313,7 @@ async def _keep(stream: asyncio.StreamReader, kept: bytearray) -> None:
 
 
 def _plain(spec: HostSpec) -> Resolved:
-    """A host about which no file says anything."""
+    """A host without settings in any file."""
     return Resolved(
         original=spec.address,
         hostname=spec.address,
@@ -324,14 +324,14 @@ def _plain(spec: HostSpec) -> Resolved:
 
 
 def _straight(host: Resolved) -> Resolved:
-    """Without the way that ssh_config names."""
+    """The settings without the jumps and proxy of ssh_config."""
     ways = ("proxyjump", "proxycommand", "proxyusefdpass")
     said = {keyword: lines for keyword, lines in host.said.items() if keyword not in ways}
     return msgspec.structs.replace(host, said=said)
 
 
 def _as_if_for(spec: HostSpec, shared: Resolved) -> Resolved:
-    """What every host is told, for this one. ssh(1) takes names in lower case."""
+    """The settings common to every host, for this one. ssh(1) uses names in lower case."""
     return msgspec.structs.replace(
         shared,
         original=spec.address,

@@ -1,4 +1,4 @@
-"""What the tokens of ssh_config stand for on this machine."""
+"""The values of ssh_config's tokens on this machine."""
 
 import getpass
 import os
@@ -24,7 +24,8 @@ def surroundings() -> Surroundings:
 
 
 def named_files(host: Resolved, keyword: str) -> tuple[Path, ...]:
-    """The files a keyword names, one a line, their tokens replaced. Raises UnknownTokenError."""
+    """The files that a keyword names, one per line, with tokens replaced. Raises
+    UnknownTokenError."""
     names = [name for name in host.all(keyword) if name.lower() != "none"]
     if not names:
         return ()

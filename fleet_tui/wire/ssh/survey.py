@@ -1,6 +1,6 @@
-"""What ssh_config makes of a whole fleet, without contacting anybody: for ``check`` and ``doctor``.
+"""The ssh_config of a whole fleet, without contacting any host: for ``check`` and ``doctor``.
 
-No name is looked up in DNS. ``Match exec`` commands run, as they do whenever ssh reads the file.
+No name is resolved by DNS. ``Match exec`` commands run, as whenever ssh reads the file.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from fleet_tui.wire.ssh.resolver import SshResolver
 from fleet_tui.wire.ssh.surroundings import named_files
 
 MAX_HOPS = 1_000
-"""Jump hosts of ssh_config that are looked at."""
+"""Jump hosts of ssh_config that are followed."""
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,11 +37,11 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     spec: HostSpec
     answer: Resolved | ConfigRefusal
     unusable: tuple[tuple[str, str], ...] = ()
-    """What fleet-tui cannot do though ssh can: the keyword and the reason."""
+    """Settings that ssh supports and fleet-tui does not: the keyword and the reason."""
     doubtful: tuple[Doubt, ...] = ()
-    """Keys that may be missed."""
+    """Keys that may be needed and are not usable."""
     via: str | None = None
-    """The jump host it is reached through first, as ssh_config names it."""
+    """The first jump host on its path, as named by ssh_config."""
 
 
 class Survey(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,9 +52,9 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     without_ssh: WithoutSsh | None
     """Why ssh does not read the operator's file, if there is one."""
     odd_lines: tuple[tuple[OddLine, tuple[str, ...]], ...] = ()
-    """What is no entry in files of known hosts, and the hosts for which the file is read."""
+    """Invalid lines in files of known hosts, and the hosts for which the file is read."""
     decided_here: tuple[ConfigLine, ...] = ()
-    """Lines that this ssh is too old for and that fleet-tui decides itself."""
+    """Lines that this ssh is too old for and that fleet-tui evaluates itself."""
 
     @property
     def answers(self) -> dict[HostName, Resolved | ConfigRefusal]:
@@ -63,12 +63,12 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def survey(hosts: Iterable[HostSpec], resolver: SshResolver) -> Survey:
-    """Ask about hosts, then about the jump hosts their answers name, and so on."""
+    """Resolve hosts, then the jump hosts in their answers, and so on."""
     asked: dict[str, Asked] = {}
     waiting = [(str(spec.name), spec) for spec in hosts]
     judge = KeyJudge()
     seen_hops: set[tuple[str, str | None, int | None]] = set()
-    for _ in range(MAX_JUMPS + 1):  # who is behind more of them is told by the first of those
+    for _ in range(MAX_JUMPS + 1):  # hosts behind several of them are listed by the first of those
         answers = await resolver.resolve_all(spec for _, spec in waiting)
         following: list[tuple[str, HostSpec]] = []
         for (label, spec), answer in zip(waiting, answers, strict=True):
@@ -95,8 +95,8 @@ async def survey(hosts: Iterable[HostSpec], resolver: SshResolver) -> Survey:
 
 
 def _revocations(answer: Resolved) -> Iterable[tuple[str, str]]:
-    """Why the keys cannot be read that no host may show."""
-    with suppress(ValueError):  # of its tokens, which were judged already
+    """Why files of revoked keys cannot be read."""
+    with suppress(ValueError):  # for its tokens, which were checked already
         for path in named_files(answer, "revokedhostkeys"):
             _, odd = read_revoked(path)
             if odd is not None:

@@ -1,6 +1,6 @@
-"""A host's key, fetched to be looked at by a person, and added to known_hosts when they agree.
+"""Fetches a host's key for review, and adds it to known_hosts after confirmation.
 
-Nothing is ever replaced: a key that changed is for a person to understand and to remove.
+A key is never replaced: an operator has to examine and remove one that changed.
 """
 
 import asyncio
@@ -27,13 +27,13 @@ from fleet_tui.wire.ssh.proxy_command import ProxyProcess, start_proxy
 from fleet_tui.wire.words import words_of
 
 LOOK_TIMEOUT_MS = 15_000
-"""At most, however long the host may take to be connected to."""
+"""Upper bound, whatever the host's own connect timeout."""
 
 _T = TypeVar("_T")
 
 
 class KeyTrust(StrEnum):
-    """How an offered key compares with what is known."""
+    """How an offered key compares with the known ones."""
 
     NEW = "new"
     KNOWN = "known"
@@ -44,7 +44,7 @@ class KeyTrust(StrEnum):
 
 
 class OfferedKey(msgspec.Struct, frozen=True, kw_only=True):
-    """The key a host shows, and what known_hosts says to it."""
+    """The key that a host presents, and its status in known_hosts."""
 
     host: HostName
     label: str
@@ -60,12 +60,12 @@ class OfferedKey(msgspec.Struct, frozen=True, kw_only=True):
     known_fingerprints: tuple[str, ...] = ()
 
     def confirms(self, typed: str) -> bool:
-        """Whether somebody typed the last eight characters of the fingerprint."""
+        """Whether the text is the last eight characters of the fingerprint."""
         return typed.strip() == self.fingerprint[-8:]
 
 
 async def look_at_key(pool: SshPool, host: HostName) -> OfferedKey | SshFailure:
-    """Ask a host for its key, through its jump hosts, without logging in."""
+    """Fetch a host's key, through its jump hosts, without logging in."""
     way = await pool.way_to(host)
     if isinstance(way, SshFailure):
         return way
@@ -130,7 +130,7 @@ async def _key_of(
 async def _certificate_trouble(
     host: HostName, route: Route, jump: SshConnection | None
 ) -> SshFailure | None:
-    """Why the certificate a host shows does not hold; None if it does."""
+    """Why the certificate of a host is invalid; None if it is valid."""
 
     async def greet(sock: socket | None, listener: HelloListener) -> SshFailure | None:
         try:
@@ -140,10 +140,10 @@ async def _certificate_trouble(
                 tunnel=jump.raw if jump is not None else None,
                 sock=sock,
                 client_factory=lambda: listener,
-                **(route.arguments | {"client_keys": None}),  # nobody logs in here
+                **(route.arguments | {"client_keys": None}),  # no login happens here
             )
         except asyncssh.PermissionDenied:
-            return None  # it asked who we are, so its certificate held
+            return None  # it requested authentication, so its certificate was accepted
         except asyncssh.HostKeyNotVerifiable as error:
             advice = host_key_advice(host, route, error) or str(error)
             return SshFailure(kind=FailureKind.SSH_HOST_KEY, detail=words_of(advice))
@@ -158,7 +158,7 @@ async def _reach(
     jump: SshConnection | None,
     ask: Callable[[socket | None, HelloListener], Awaitable[_T]],
 ) -> _T | SshFailure:
-    """Ask something of a host through its proxy program, if it has one."""
+    """Send a request to a host through its proxy program, if it has one."""
     proxy: ProxyProcess | None = None
     listener = HelloListener()
     limit_ms = min(LOOK_TIMEOUT_MS, route.connect_timeout_ms)
@@ -167,7 +167,7 @@ async def _reach(
             if jump is None and route.proxy_command is not None:
                 proxy = await start_proxy(route.proxy_command)
             return await ask(proxy.socket if proxy is not None else None, listener)
-    except Exception as error:  # every way to fail becomes a value here
+    except Exception as error:  # every failure becomes a value here
         ended = await proxy.failure() if proxy is not None and cut_off(error) else None
         if ended is not None:
             return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=ended)

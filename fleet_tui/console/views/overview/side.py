@@ -36,7 +36,7 @@ class SidePane(BlockPane):
         lines: list[Line] = []
         for pool in rows.pool_rows(view.state):
             tone = Tone.PLAIN if pool.up == pool.agents else Tone.WARN
-            braked = Cell("  frozen", Tone.ERROR) if pool.is_braked else Cell("")
+            braked = Cell("  stopped", Tone.ERROR) if pool.is_braked else Cell("")
             lines.append(
                 (Cell(f"{pool.name:<9}"), Cell(f"{pool.up}/{pool.agents} up", tone), braked)
             )

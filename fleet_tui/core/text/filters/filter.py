@@ -29,7 +29,8 @@ class Filter:
         return f"Filter({str(self)!r})"
 
     def matches(self, get: Get, text: str) -> bool:
-        """Whether a thing passes; ``get`` answers for a key, ``text`` is what words look into."""
+        """Whether a row passes; ``get`` returns the value for a key, ``text`` is searched for
+        words."""
         return self._test(get, text)
 
     def spans(self, text: str) -> tuple[tuple[int, int], ...]:
@@ -50,7 +51,7 @@ def parse(
 ) -> Filter | FilterProblem:
     """The filter a text means, or the first thing in it that is wrong.
 
-    ``keys`` are those the things at hand answer for; ``label.*`` allows any label. Clock times are
+    ``keys`` are those that the rows have values for; ``label.*`` allows any label. Clock times are
     ``offset_minutes`` ahead of UTC. The empty text passes everything.
     """
     if len(text) > MAX_FILTER_CHARS:

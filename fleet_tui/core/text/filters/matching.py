@@ -33,7 +33,7 @@ _Test = Callable[[Get, str], bool]
 
 
 def test_of(node: Node) -> _Test:
-    """The question a node asks, with everything that can be prepared done once."""
+    """The test for a node, with everything that can be prepared done once."""
     match node:
         case Word(text):
             wanted = text.lower()
@@ -92,7 +92,7 @@ def _words(value: Value) -> Iterable[str]:
 
 
 _THEMSELVES = str.maketrans({"[": "[[]", "?": "[?]"})
-"""What fnmatchcase would read, and here stands for itself."""
+"""Characters special to fnmatchcase that are literal here."""
 
 
 def _equals(key: str, values: Sequence[str]) -> _Test:
@@ -157,7 +157,7 @@ _Finder = Callable[[str], Iterable[tuple[int, int]]]
 
 
 def finders_of(node: Node) -> Iterable[_Finder]:
-    """What to highlight: words and patterns that are asked for, not those that are excluded."""
+    """Words and patterns to highlight: those that must match, not those that are excluded."""
     match node:
         case Word(text):
             word = re.compile(re.escape(text), re.IGNORECASE)

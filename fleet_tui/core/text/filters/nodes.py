@@ -22,10 +22,10 @@ MONEY_KEYS = frozenset({"cost"})
 
 _LEVELS = {level.name.lower(): level for level in Level}
 RANKS: dict[str, dict[str, float]] = {"level": {**{s.value: s.level for s in Severity}, **_LEVELS}}
-"""Words that have an order, by key: those of lines, events and alerts have one together."""
+"""Ordered words, by key: those of lines, events and alerts share one order."""
 
 Value = str | float | tuple[str, ...] | frozenset[str] | None
-"""What a thing answers for a key: a word, a number, several words, or nothing."""
+"""The value of a row for a key: a word, a number, several words, or nothing."""
 
 Get = Callable[[str], Value]
 
@@ -45,7 +45,7 @@ class Pattern(msgspec.Struct, frozen=True, tag=True):
 
 
 class Equals(msgspec.Struct, frozen=True, tag=True):
-    """The value is one of these; ``*`` stands for anything."""
+    """The value is one of these; ``*`` matches anything."""
 
     key: str
     values: tuple[str, ...]
@@ -67,7 +67,7 @@ class Like(msgspec.Struct, frozen=True, tag=True):
 
 
 class Since(msgspec.Struct, frozen=True, tag=True):
-    """Not before an instant; ``text`` is how it was asked for."""
+    """Not before an instant; ``text`` is the instant as typed."""
 
     text: str
     at_ms: int
