@@ -51,7 +51,7 @@ def test_many_lost_agents_are_one_sentence_with_what_they_share() -> None:
 
 def test_braked_pools_are_one_sentence() -> None:
     state = seeded_state()
-    one, two = (crit(f"failover-frozen:{p}", p, "failover frozen: 7 of 9") for p in ("a", "b"))
+    one, two = (crit(f"failover-frozen:{p}", p, "failover stopped: 7 of 9") for p in ("a", "b"))
     assert told(state, one) == ["failover stopped in a - 7: alerts"]
     assert told(state, one, two) == ["failover stopped in 2 pools: a, b - 7: alerts"]
 

@@ -193,18 +193,18 @@ def test_a_frozen_pool_says_what_most_of_its_lost_agents_say() -> None:
         one(name=AgentName("b6"), health=Health.DOWN),
     ]
     assert found(*agents, braked_pools={GENERAL: "3 of 6 lost"}) == frozen(
-        "failover frozen: 3 of 6 lost; 2 of them: its gateway rejects the token, needs an operator",
+        "failover stopped: 3 of 6 lost; 2 of them: its gateway rejects the token, needs an operator",
         Untrusted("first token"),
     )
     down = [lost(f"b{n}", FailureKind.GATEWAY_DOWN, "refused") for n in range(2)]
     assert found(*down, braked_pools={GENERAL: "2 of 2 lost"}) == frozen(
-        "failover frozen: 2 of 2 lost; 2 of them: its gateway is not running", Untrusted("refused")
+        "failover stopped: 2 of 2 lost; 2 of them: its gateway is not running", Untrusted("refused")
     )
 
 
 def test_a_frozen_pool_of_which_nobody_is_lost_now_says_why_it_is_braked() -> None:
     assert found(one(), braked_pools={GENERAL: "3 of 6 lost"}) == frozen(
-        "failover frozen: 3 of 6 lost"
+        "failover stopped: 3 of 6 lost"
     )
 
 

@@ -178,7 +178,7 @@ OF_AGENTS: list[tuple[e.Event, Sentence]] = [
 OF_THE_FLEET: list[tuple[e.Event, Sentence]] = [
     (
         FailoverBraked(pool=PoolName("gpu"), reason="3 of 4 lost"),
-        about_fleet(Level.ERROR, "failover of gpu frozen: 3 of 4 lost"),
+        about_fleet(Level.ERROR, "failover of gpu stopped: 3 of 4 lost"),
     ),
     (
         FailoverResumed(pool=PoolName("gpu")),

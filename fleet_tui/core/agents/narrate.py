@@ -56,7 +56,7 @@ def pool_sentence(event: PoolEvent) -> Sentence:
     """The sentence for an event of a pool."""
     match event:
         case FailoverBraked(pool=pool, reason=reason):
-            return Sentence(level=Level.ERROR, text=f"failover of {pool} frozen: {reason}")
+            return Sentence(level=Level.ERROR, text=f"failover of {pool} stopped: {reason}")
         case FailoverResumed(pool=pool):
             return Sentence(level=Level.INFO, text=f"failover of {pool} works again")
         case _:

@@ -120,7 +120,7 @@ def _of_braked(state: FleetState, pool: PoolName, reason: str) -> Condition:
         and agent.failure is not None
         and agent.health.is_lost
     ]
-    text, detail = f"failover frozen: {reason}", NOTHING_SAID
+    text, detail = f"failover stopped: {reason}", NOTHING_SAID
     if lost:
         kinds = Counter(a.failure for a in lost if a.failure is not None)
         kind = max(kinds, key=kinds.__getitem__)
