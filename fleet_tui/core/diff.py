@@ -276,7 +276,7 @@ def _engine(before: FleetState, after: FleetState) -> Iterator[Change]:
     for name, field, a, b in (
         ("", "starts", str(was.epoch), str(now.epoch)),
         ("", "version", was.version or None, now.version or None),
-        ("", "mode", was.mode.mode.value, now.mode.mode.value),
+        ("", "mode", was.mode.mode.label.lower(), now.mode.mode.label.lower()),
         ("", "fleet file", was.file_problem or None, now.file_problem or None),
         *(
             (pool, "failover stopped", before.braked_pools.get(pool), after.braked_pools.get(pool))

@@ -10,7 +10,7 @@ a ledger that reads back differently from what was written leads to RECOVERY.
 
 import errno
 from enum import Enum, StrEnum
-from typing import Final, assert_never
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -25,9 +25,9 @@ class EngineMode(StrEnum):
     """Nothing can be stored now: it monitors, but starts no work and accepts no commands."""
     RECOVERY = "recovery"
     """The journal differs from what was written to it: only what can be trusted is shown."""
-    HOLD = "hold"
+    FROZEN = "hold"
     """Starts no work, by an operator's decision or its own faults; it monitors and accepts
-    commands."""
+    commands. Ledgers and documents keep the value it had first."""
 
     @property
     def starts_work(self) -> bool:
@@ -37,54 +37,48 @@ class EngineMode(StrEnum):
     @property
     def takes_commands(self) -> bool:
         """Whether operators' commands can be stored."""
-        match self:
-            case EngineMode.NORMAL | EngineMode.HOLD:
-                return True
-            case EngineMode.READ_ONLY | EngineMode.RECOVERY:
-                return False
-            case _:
-                assert_never(self)
+        return _MODES[self].takes_commands
 
     @property
     def label(self) -> str:
         """The word on screen."""
-        return self.value.upper()
+        return self.name.replace("_", "-")
 
     @property
     def meaning(self) -> str:
         """Its meaning for the fleet, as the end of a sentence."""
-        match self:
-            case EngineMode.NORMAL:
-                return "everything works"
-            case EngineMode.READ_ONLY:
-                return (
-                    "the ledger cannot be written, so no work is accepted or started; running "
-                    "work continues"
-                )
-            case EngineMode.RECOVERY:
-                return (
-                    "the journal is not trusted, so no work is accepted or started; running "
-                    "work continues"
-                )
-            case EngineMode.HOLD:
-                return "no work is started; submitted tasks are queued; running work continues"
-            case _:
-                assert_never(self)
+        return _MODES[self].meaning
 
     @property
     def way_out(self) -> str:
         """What an operator can do about it."""
-        match self:
-            case EngineMode.NORMAL:
-                return ""
-            case EngineMode.READ_ONLY:
-                return "the engine resumes by itself within seconds once it can write again"
-            case EngineMode.RECOVERY:
-                return "`fleet-tui verify` shows the damage, `fleet-tui restore` restores a backup"
-            case EngineMode.HOLD:
-                return "`fleet-tui thaw` lets it start work"
-            case _:
-                assert_never(self)
+        return _MODES[self].way_out
+
+
+class _Mode(NamedTuple):
+    takes_commands: bool
+    meaning: str
+    way_out: str
+
+
+_MODES: Final = {
+    EngineMode.NORMAL: _Mode(True, "everything works", ""),
+    EngineMode.READ_ONLY: _Mode(
+        False,
+        "the ledger cannot be written, so no work is accepted or started; running work continues",
+        "the engine resumes by itself within seconds once it can write again",
+    ),
+    EngineMode.RECOVERY: _Mode(
+        False,
+        "the journal is not trusted, so no work is accepted or started; running work continues",
+        "`fleet-tui verify` shows the damage, `fleet-tui restore` restores a backup",
+    ),
+    EngineMode.FROZEN: _Mode(
+        True,
+        "no work is started; submitted tasks are queued; running work continues",
+        "`fleet-tui thaw` lets it start work",
+    ),
+}
 
 
 class Healing(Enum):

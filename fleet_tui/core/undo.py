@@ -65,9 +65,9 @@ def inverse(before: FleetState, events: Sequence[Event], made: Made) -> tuple[Co
                 known.cordon
             ):
                 uncordoned.append((known.cordon.reason, agent))
-            case EngineModeChanged(mode=EngineMode.HOLD, was=EngineMode.NORMAL):
+            case EngineModeChanged(mode=EngineMode.FROZEN, was=EngineMode.NORMAL):
                 modes.append(Thaw(frozen=made))
-            case EngineModeChanged(mode=EngineMode.NORMAL, was=EngineMode.HOLD):
+            case EngineModeChanged(mode=EngineMode.NORMAL, was=EngineMode.FROZEN):
                 modes.append(Freeze(reason=before.engine.mode.reason))
             case _:  # whatever else happened leaves a trace that nothing removes
                 return ()

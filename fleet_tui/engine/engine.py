@@ -205,9 +205,9 @@ class Engine:
             return
         self._to_tell.append(EngineUnitFailed(unit=unit, error=type(error).__name__))
         mode = self.state.engine.mode.mode
-        if count == MAX_FAULTS and mode is not EngineMode.HOLD:
+        if count == MAX_FAULTS and mode is not EngineMode.FROZEN:
             why = f"{unit} failed {count} times within a minute"
-            hold = EngineModeChanged(mode=EngineMode.HOLD, was=mode, reason=why)
+            hold = EngineModeChanged(mode=EngineMode.FROZEN, was=mode, reason=why)
             self._to_tell.append(hold)
 
     async def _step_safely(self, items: Sequence[Input]) -> None:
@@ -323,7 +323,7 @@ class Engine:
         if self._unstored is None or any(isinstance(e, EngineModeChanged) for e in self._to_tell):
             return []
         was = self._unstored.mode
-        if self.state.engine.mode.mode is EngineMode.HOLD:
+        if self.state.engine.mode.mode is EngineMode.FROZEN:
             return [EngineTroubled(trouble=was.trouble or Trouble.UNCLEAR)]
         if was.trouble is not None and TROUBLES[was.trouble].lacks_room:
             why = "the disk has room again"

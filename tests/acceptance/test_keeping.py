@@ -154,7 +154,7 @@ async def test_doctor_looks_at_everything_and_says_what_to_do(
     code, found = doctor(rig)
     assert code == ExitCode.FAILED
     assert found["engine"][0] == "fail"
-    assert "HOLD" in found["engine"][1]
+    assert "FROZEN" in found["engine"][1]
 
     rig.process.send_signal(signal.SIGSTOP)
     code, found = doctor(rig)

@@ -92,7 +92,7 @@ async def test_a_frozen_fleet_stays_frozen_over_a_crash_until_it_is_thawed(
     assert status["healthy"] is False
     assert mode_of(rig)["mode"] == "hold"
     text = rig.cli("status", str(rig.file)).stdout.decode()
-    assert "engine HOLD" in text
+    assert "engine FROZEN" in text
     assert "moving house" in text
     assert "fleet-tui thaw" in text
     rig.submit("waits")

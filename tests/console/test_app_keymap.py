@@ -123,7 +123,7 @@ async def test_own_keys_stand_wherever_a_key_is_named() -> None:
         await until(pilot, lambda: "f4 clears" in text_of(app))
         app.go(Place("submit"))
         await until(pilot, lambda: "f4 back, keeps the text" in text_of(app))
-        hold = ModeNow(mode=EngineMode.HOLD)
+        hold = ModeNow(mode=EngineMode.FROZEN)
         (line,) = band.lines(
             msgspec.structs.replace(app.view, engine=hold), "", 0, app.keyed("{thaw}")
         )

@@ -13,7 +13,7 @@ from tests.support.scene import NOW_MS, task_id
 
 
 @pytest.mark.parametrize("size", [(80, 24), (200, 60)])
-@pytest.mark.parametrize("mode", [EngineMode.READ_ONLY, EngineMode.RECOVERY, EngineMode.HOLD])
+@pytest.mark.parametrize("mode", [EngineMode.READ_ONLY, EngineMode.RECOVERY, EngineMode.FROZEN])
 async def test_the_header_names_the_mode(size: tuple[int, int], mode: EngineMode) -> None:
     feed = FakeFeed()
     app = console(feed)
@@ -35,12 +35,12 @@ async def test_every_screen_says_why_since_when_and_the_way_out(size: tuple[int,
     async with running(app, size) as pilot:
         since = NOW_MS - 61_400
         feed.push(
-            engine=ModeNow(mode=EngineMode.HOLD, reason="migration", since_ms=since, by="ops")
+            engine=ModeNow(mode=EngineMode.FROZEN, reason="migration", since_ms=since, by="ops")
         )
-        await until(pilot, lambda: "HOLD since" in text_of(app))
+        await until(pilot, lambda: "FROZEN since" in text_of(app))
         for key in ("1", "3", "7", "u", "T"):
             text = " ".join((await press(pilot, key)).split())
-            assert "HOLD since 12:03:30 by ops: migration. No work is started;" in text
+            assert "FROZEN since 12:03:30 by ops: migration. No work is started;" in text
             assert "J lets it start work" in text
         await press(pilot, "escape")
         feed.push(engine=ModeNow(mode=EngineMode.RECOVERY, reason="damaged", trusted_seq=Seq(41)))
@@ -52,10 +52,10 @@ async def test_every_screen_says_why_since_when_and_the_way_out(size: tuple[int,
 
 async def test_in_a_recording_the_way_out_is_no_longer_offered() -> None:
     feed = FakeFeed()
-    feed.push(mode=Mode.REVIEW, engine=ModeNow(mode=EngineMode.HOLD, reason="migration"))
+    feed.push(mode=Mode.REVIEW, engine=ModeNow(mode=EngineMode.FROZEN, reason="migration"))
     app = console(feed)
     async with running(app) as pilot:
-        await until(pilot, lambda: "HOLD: migration." in " ".join(text_of(app).split()))
+        await until(pilot, lambda: "FROZEN: migration." in " ".join(text_of(app).split()))
         assert "lets it start work" not in text_of(app)
 
 
@@ -78,7 +78,7 @@ async def test_nothing_acts_while_nothing_is_taken(mode: EngineMode) -> None:
 
 async def test_a_held_engine_takes_submits() -> None:
     feed = FakeFeed()
-    held = ModeNow(mode=EngineMode.HOLD, reason="why")
+    held = ModeNow(mode=EngineMode.FROZEN, reason="why")
     feed.change_state(engine=msgspec.structs.replace(feed.view().state.engine, mode=held))
     feed.push(engine=held)
     app = console(feed)

@@ -127,10 +127,10 @@ async def test_the_fleet_is_braked_by_a_plan_and_thawed_by_a_line() -> None:
         await press(pilot, *"migration", "tab", "enter")
         await until(pilot, lambda: bool(feed.sent))
         assert feed.sent.pop() == Freeze(reason="migration")
-        frozen = ModeNow(mode=EngineMode.HOLD, reason="migration", by="ops")
+        frozen = ModeNow(mode=EngineMode.FROZEN, reason="migration", by="ops")
         feed.change_state(engine=msgspec.structs.replace(feed.view().state.engine, mode=frozen))
         feed.push(engine=frozen)
-        await until(pilot, lambda: "HOLD" in text_of(app))
+        await until(pilot, lambda: "FROZEN" in text_of(app))
         await press(pilot, "Q")
         assert any("already frozen" in notice.text for notice in app.notices)
         assert "Thaw the fleet? Queued work starts again; 128 tasks wait." in await press(

@@ -156,7 +156,7 @@ def test_the_fleet_file_can_say_no() -> None:
 
 
 def test_an_engine_that_starts_no_work_begins_none() -> None:
-    hold = EngineModeChanged(mode=EngineMode.HOLD, was=EngineMode.NORMAL, reason="so")
+    hold = EngineModeChanged(mode=EngineMode.FROZEN, was=EngineMode.NORMAL, reason="so")
     assert reconcile_canaries(after(world(failing()), hold), NOW_MS) == []
 
 

@@ -193,7 +193,8 @@ def test_a_frozen_pool_says_what_most_of_its_lost_agents_say() -> None:
         one(name=AgentName("b6"), health=Health.DOWN),
     ]
     assert found(*agents, braked_pools={GENERAL: "3 of 6 lost"}) == frozen(
-        "failover stopped: 3 of 6 lost; 2 of them: its gateway rejects the token, needs an operator",
+        "failover stopped: 3 of 6 lost; 2 of them: its gateway rejects the token, "
+        "needs an operator",
         Untrusted("first token"),
     )
     down = [lost(f"b{n}", FailureKind.GATEWAY_DOWN, "refused") for n in range(2)]
@@ -245,7 +246,7 @@ def test_only_losses_are_told_by_the_pool() -> None:
 
 def test_what_the_engine_says_of_itself() -> None:
     engine = EngineState(
-        mode=ModeNow(mode=EngineMode.HOLD, reason="repair"),
+        mode=ModeNow(mode=EngineMode.FROZEN, reason="repair"),
         file_problem="a1 has no host",
         troubles={Trouble.SLOW_DISK: "the disk is slow: 2 s"},
     )
@@ -272,7 +273,7 @@ def test_what_the_engine_says_of_itself() -> None:
     }
     for mode in EngineMode:
         held = found(engine=EngineState(mode=ModeNow(mode=mode)))
-        assert ("engine-hold:engine" in held) == (mode is EngineMode.HOLD)
+        assert ("engine-hold:engine" in held) == (mode is EngineMode.FROZEN)
 
 
 def test_troubles_are_told_when_they_begin_change_and_end() -> None:

@@ -293,12 +293,12 @@ def test_a_freeze_and_its_end_are_changes_of_mode() -> None:
     assert (early.code, early.text) == ("not-frozen", "The engine is not frozen.")
     assert done(told, Freeze(reason="a fire drill")).events == (
         EngineModeChanged(
-            mode=EngineMode.HOLD, was=EngineMode.NORMAL, reason="a fire drill", by="me"
+            mode=EngineMode.FROZEN, was=EngineMode.NORMAL, reason="a fire drill", by="me"
         ),
     )
     assert done(told, Freeze(reason="again")).events == ()
     assert done(told, Thaw()).events == (
-        EngineModeChanged(mode=EngineMode.NORMAL, was=EngineMode.HOLD, reason="thawed", by="me"),
+        EngineModeChanged(mode=EngineMode.NORMAL, was=EngineMode.FROZEN, reason="thawed", by="me"),
     )
     (unsaid,) = done(told, Freeze()).events
     assert isinstance(unsaid, EngineModeChanged)

@@ -290,13 +290,13 @@ def test_where_a_file_was_read_from_is_no_change() -> None:
 
 def test_the_engine_is_told() -> None:
     before = replace(EMPTY_STATE, engine=EngineState(epoch=Epoch(1), version="1"))
-    hold = ModeNow(mode=EngineMode.HOLD)
+    hold = ModeNow(mode=EngineMode.FROZEN)
     engine = EngineState(epoch=Epoch(2), version="2", mode=hold, file_problem="line 3")
     after = replace(EMPTY_STATE, engine=engine, braked_pools={PoolName("p"): "3 lost"})
     assert told(before, after) == [
         ("", "starts", "1", "2"),
         ("", "version", "1", "2"),
-        ("", "mode", "normal", "hold"),
+        ("", "mode", "normal", "frozen"),
         ("", "fleet file", None, "line 3"),
         ("p", "failover stopped", None, "3 lost"),
     ]

@@ -78,8 +78,8 @@ PLAIN: list[tuple[e.Event, FleetState]] = [
         but(engine=EngineState(epoch=Epoch(4), version="2", pid=11, started_at_ms=NOW_MS)),
     ),
     (
-        EngineModeChanged(mode=EngineMode.HOLD, was=EngineMode.NORMAL, reason="repair", by="you"),
-        engine(mode=ModeNow(mode=EngineMode.HOLD, reason="repair", since_ms=NOW_MS, by="you")),
+        EngineModeChanged(mode=EngineMode.FROZEN, was=EngineMode.NORMAL, reason="repair", by="you"),
+        engine(mode=ModeNow(mode=EngineMode.FROZEN, reason="repair", since_ms=NOW_MS, by="you")),
     ),
     (EngineUnitFailed(unit="prober", error="KeyError"), but()),
     (
@@ -148,7 +148,7 @@ def test_a_new_engine_keeps_a_hold_and_no_other_mode() -> None:
         changed = EngineModeChanged(mode=mode, was=EngineMode.NORMAL, reason="r", by="you")
         held = after(changed)
         started = after(EngineStarted(epoch=Epoch(4), version="2", pid=11), state=held)
-        kept = held.engine.mode if mode is EngineMode.HOLD else ModeNow()
+        kept = held.engine.mode if mode is EngineMode.FROZEN else ModeNow()
         assert started.engine.mode == kept
 
 

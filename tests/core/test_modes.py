@@ -12,7 +12,7 @@ from fleet_tui.core.modes import (
 def test_only_a_normal_engine_starts_work_and_a_held_one_takes_it() -> None:
     assert {mode for mode in EngineMode if mode.starts_work} == {EngineMode.NORMAL}
     takes = {mode for mode in EngineMode if mode.takes_commands}
-    assert takes == {EngineMode.NORMAL, EngineMode.HOLD}
+    assert takes == {EngineMode.NORMAL, EngineMode.FROZEN}
 
 
 def test_every_mode_has_a_word_and_all_but_the_normal_one_a_way_out() -> None:
@@ -35,7 +35,7 @@ def test_an_engine_that_waits_says_for_how_long() -> None:
 def test_a_trouble_has_a_way_out_of_its_own() -> None:
     full = ModeNow(mode=EngineMode.READ_ONLY, trouble=Trouble.DISK_FULL)
     assert full.way_out == TROUBLES[Trouble.DISK_FULL].way_out
-    assert ModeNow(mode=EngineMode.HOLD).way_out == EngineMode.HOLD.way_out
+    assert ModeNow(mode=EngineMode.FROZEN).way_out == EngineMode.FROZEN.way_out
 
 
 def test_room_is_kept_back_for_a_full_disk_and_only_some_troubles_can_be_damage() -> None:

@@ -205,12 +205,12 @@ OF_THE_FLEET: list[tuple[e.Event, Sentence]] = [
     (EngineStopped(reason="asked"), about_fleet(Level.INFO, "engine stopped: asked")),
     (
         EngineModeChanged(
-            mode=EngineMode.HOLD, was=EngineMode.NORMAL, reason="what they said", by="al"
+            mode=EngineMode.FROZEN, was=EngineMode.NORMAL, reason="what they said", by="al"
         ),
-        about_fleet(Level.ERROR, "engine mode HOLD by al", SAID),
+        about_fleet(Level.ERROR, "engine mode FROZEN by al", SAID),
     ),
     (
-        EngineModeChanged(mode=EngineMode.NORMAL, was=EngineMode.HOLD, reason=""),
+        EngineModeChanged(mode=EngineMode.NORMAL, was=EngineMode.FROZEN, reason=""),
         about_fleet(Level.INFO, "engine mode NORMAL"),
     ),
     (

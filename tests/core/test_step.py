@@ -298,10 +298,10 @@ def test_troubles_become_alerts_by_a_sweep() -> None:
 
 def test_nothing_is_placed_while_work_is_held() -> None:
     here = loop()
-    hold = EngineModeChanged(mode=EngineMode.HOLD, was=EngineMode.NORMAL, reason="r")
+    hold = EngineModeChanged(mode=EngineMode.FROZEN, was=EngineMode.NORMAL, reason="r")
     assert kinds(here.do(Told((hold,)), SUBMIT)) == [EngineModeChanged, TaskSubmitted]
     assert here.memory.unrouted == (TASK,)
-    thaw = EngineModeChanged(mode=EngineMode.NORMAL, was=EngineMode.HOLD, reason="r")
+    thaw = EngineModeChanged(mode=EngineMode.NORMAL, was=EngineMode.FROZEN, reason="r")
     assert TaskPlaced in kinds(here.do(Told((thaw,))))
 
 

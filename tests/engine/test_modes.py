@@ -91,7 +91,7 @@ async def test_a_frozen_engine_takes_work_and_starts_it_after_the_thaw() -> None
         alert = next(a for a in rig.engine.state.alerts.values() if a.subject == "engine")
         assert alert.severity is Severity.CRIT
         assert alert.detail.raw == "migration"
-        assert rig.engine.mode.mode is EngineMode.HOLD
+        assert rig.engine.mode.mode is EngineMode.FROZEN
         assert rig.engine.mode.by == "ana"
         assert only_task(rig.engine.state).phase is TaskPhase.WAITING
         assert not rig.hosts[A1].started
@@ -99,7 +99,7 @@ async def test_a_frozen_engine_takes_work_and_starts_it_after_the_thaw() -> None
         assert isinstance(again, Accepted)
         assert isinstance(await rig.engine.ask("bo", Thaw()), Accepted)
         await rig.until(lambda s: rig.hosts[A1].started != [])
-        assert modes(rig) == [EngineMode.HOLD, EngineMode.NORMAL]
+        assert modes(rig) == [EngineMode.FROZEN, EngineMode.NORMAL]
         refused = await rig.engine.ask("bo", Thaw())
         assert isinstance(refused, Refused)
         assert refused.code == "not-frozen"
@@ -125,10 +125,10 @@ async def test_a_hold_for_faults_on_a_full_disk_stays_when_there_is_room() -> No
         for _ in range(MAX_FAULTS):
             rig.engine.unit_failed("telemetry", ValueError("x"))
         disk.full = False
-        await rig.until(lambda s: s.engine.mode.mode is EngineMode.HOLD)
+        await rig.until(lambda s: s.engine.mode.mode is EngineMode.FROZEN)
         await rig.submit(3, work())
-        assert modes(rig) == [EngineMode.READ_ONLY, EngineMode.HOLD]
-        assert rig.engine.mode.mode is EngineMode.HOLD
+        assert modes(rig) == [EngineMode.READ_ONLY, EngineMode.FROZEN]
+        assert rig.engine.mode.mode is EngineMode.FROZEN
         assert "telemetry failed" in rig.engine.mode.reason
 
 
@@ -229,10 +229,10 @@ async def test_a_frozen_engine_with_a_full_disk_is_still_frozen_afterwards() -> 
         await until(lambda: disk.refused > tries or rig.engine.mode == frozen)
         assert rig.engine.mode.mode is EngineMode.READ_ONLY
         disk.full = False
-        await until(lambda: rig.engine.mode.mode is EngineMode.HOLD)
+        await until(lambda: rig.engine.mode.mode is EngineMode.FROZEN)
         assert rig.engine.mode == frozen
         assert isinstance(await rig.submit(1, work()), Accepted)
-        assert modes(rig) == [EngineMode.HOLD]
+        assert modes(rig) == [EngineMode.FROZEN]
         await rig.engine.ask("ana", Thaw())
         await rig.until(lambda s: rig.hosts[A1].started != [])
 
@@ -279,7 +279,7 @@ async def test_a_part_that_fails_three_times_in_a_minute_puts_the_engine_on_hold
             raise ZeroDivisionError
 
         monkeypatch.setattr("fleet_tui.core.routing.schedule.Router.schedule", broken)
-        await until(lambda: rig.engine.mode.mode is EngineMode.HOLD)
+        await until(lambda: rig.engine.mode.mode is EngineMode.FROZEN)
         failed = [r.event for r in rig.ledger.rows if isinstance(r.event, EngineUnitFailed)]
         assert [(f.unit, f.error) for f in failed] == [("the loop", "ZeroDivisionError")] * 3
         assert "the loop failed 3 times" in rig.engine.mode.reason

@@ -100,7 +100,7 @@ async def test_restoring_where_there_was_nothing_freezes_and_leaves_nothing_asid
     assert done.is_behind
     assert {p.name for p in tmp_path.iterdir()} == {"backup", "state"}
     again = await open_writer()
-    assert again.state.engine.mode.mode is EngineMode.HOLD
+    assert again.state.engine.mode.mode is EngineMode.FROZEN
     assert len(list(again.state.waiting())) == 1
     await again.close("done")
     assert verify(directory).intact
@@ -138,7 +138,7 @@ async def test_the_same_length_alone_proves_nothing(
     done = await restored(tmp_path)
     assert done.old_last_seq == done.copy.last_seq
     assert done.is_behind
-    assert (await open_writer()).state.engine.mode.mode is EngineMode.HOLD
+    assert (await open_writer()).state.engine.mode.mode is EngineMode.FROZEN
 
 
 class Killed(BaseException):
@@ -187,7 +187,7 @@ async def test_a_restore_that_is_killed_never_leaves_a_ledger_that_starts_work(
         assert (await restored(tmp_path, aside="again")).is_behind
     if rename != 1:
         again = await open_writer()
-        assert again.state.engine.mode.mode is EngineMode.HOLD
+        assert again.state.engine.mode.mode is EngineMode.FROZEN
         assert len(list(again.state.waiting())) == 1
 
 

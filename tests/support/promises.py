@@ -117,7 +117,7 @@ PROMISES: tuple[Row, ...] = (
     ),
     Row(
         "**Degraded, not wrong.** A full disk, another program's lock, a damaged journal or a bug "
-        "has a named mode on every screen (READ-ONLY, RECOVERY, HOLD): the engine keeps "
+        "has a named mode on every screen (READ-ONLY, RECOVERY, FROZEN): the engine keeps "
         "monitoring, shows the reason, and accepts nothing that it cannot store. Only proven "
         "damage leads to RECOVERY.",
         (

@@ -37,7 +37,7 @@ def lines(view: View, problem: str, offset_minutes: int, thaw_key: str) -> Itera
 
 
 def mode_line(engine: ModeNow, offset_minutes: int, thaw_key: str) -> Line:
-    """``HOLD since 12:01:10 by ops: migration. No work is started; … J lets it start work``.
+    """``FROZEN since 12:01:10 by ops: migration. No work is started; … J lets it start work``.
 
     The way out is only told where one can go it, which is not so in a recording: without a
     ``thaw_key``.
@@ -56,7 +56,7 @@ def mode_line(engine: ModeNow, offset_minutes: int, thaw_key: str) -> Line:
 
 
 def _way_out(engine: ModeNow, thaw_key: str) -> Line:
-    if engine.mode is EngineMode.HOLD:
+    if engine.mode is EngineMode.FROZEN:
         return (Cell(thaw_key, Tone.KEY), Cell(" lets it start work"))
     return (Cell(engine.way_out),)
 

@@ -154,7 +154,7 @@ def reconcile_troubles(state: FleetState, now: Mapping[Trouble, str]) -> list[Ev
 
 def _of_engine(state: FleetState) -> dict[AlertId, Condition]:
     found: dict[AlertId, Condition] = {}
-    if state.engine.mode.mode is EngineMode.HOLD:
+    if state.engine.mode.mode is EngineMode.FROZEN:
         found[alert_id(AlertRule.ENGINE_HOLD, "engine")] = Condition(
             severity=Severity.CRIT,
             subject="engine",

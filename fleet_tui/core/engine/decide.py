@@ -28,19 +28,19 @@ def decide_engine(state: FleetState, by: str, command: EngineCommand) -> Decisio
 
 def _freeze(state: FleetState, by: str, reason: str) -> Decision:
     was = state.engine.mode.mode
-    if was is EngineMode.HOLD:
+    if was is EngineMode.FROZEN:
         name = state.fleet.name
         already = Refused(code=RefusalCode.ALREADY_FROZEN, text=f"{name} is already frozen.")
         return Decided(left_out=(LeftOut(name, name, already),))
     why = reason or "nothing is to be started"
-    change = EngineModeChanged(mode=EngineMode.HOLD, was=was, reason=why, by=by)
+    change = EngineModeChanged(mode=EngineMode.FROZEN, was=was, reason=why, by=by)
     return Decided(events=(change,))
 
 
 def _thaw(state: FleetState, by: str, made: Made | None) -> Decision:
     now = state.engine.mode
     was = now.mode
-    if was is not EngineMode.HOLD:
+    if was is not EngineMode.FROZEN:
         return Refused(code=RefusalCode.NOT_FROZEN, text="The engine is not frozen.")
     if made is not None:
         changed = changed_since(f"{state.fleet.name} is frozen", made, now.by, now.since_ms)
@@ -57,7 +57,7 @@ def code_of_mode(mode: EngineMode) -> RefusalCode:
             return RefusalCode.READ_ONLY_MODE
         case EngineMode.RECOVERY:
             return RefusalCode.RECOVERY_MODE
-        case EngineMode.NORMAL | EngineMode.HOLD:
+        case EngineMode.NORMAL | EngineMode.FROZEN:
             raise ValueError(f"an engine that is {mode.label} takes commands")
         case _:
             assert_never(mode)

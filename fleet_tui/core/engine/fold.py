@@ -28,7 +28,7 @@ def fold_engine(draft: Draft, event: EngineEvent) -> None:
             draft.engine = replace(draft.engine, file_problem="")
             follow_fleet(draft, before)
         case EngineStarted(epoch=epoch, version=version, pid=pid):
-            held = draft.engine.mode if draft.engine.mode.mode is EngineMode.HOLD else NORMAL
+            held = draft.engine.mode if draft.engine.mode.mode is EngineMode.FROZEN else NORMAL
             draft.engine = EngineState(
                 epoch=epoch, version=version, pid=pid, started_at_ms=draft.at_ms, mode=held
             )

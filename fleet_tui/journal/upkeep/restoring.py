@@ -155,9 +155,9 @@ async def _own_once(
     writer = await JournalWriter.open(work, now_ms, version, pid)
     try:
         was = writer.state.engine.mode.mode
-        if behind and was is not EngineMode.HOLD:
+        if behind and was is not EngineMode.FROZEN:
             reason = f"restored from a backup that ends at event {copied.last_seq}"
-            hold = EngineModeChanged(mode=EngineMode.HOLD, was=was, reason=reason)
+            hold = EngineModeChanged(mode=EngineMode.FROZEN, was=was, reason=reason)
             await writer.append([hold], now_ms())
     finally:
         await writer.close("restored from a backup")

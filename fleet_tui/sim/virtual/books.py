@@ -302,7 +302,7 @@ class Book:
                 self._follow_fleet()
             case EngineStarted():
                 self.engine_ms = row.at_ms
-                if self.mode is not EngineMode.HOLD:
+                if self.mode is not EngineMode.FROZEN:
                     self.mode = EngineMode.NORMAL
             case EngineModeChanged(mode=mode):
                 self.mode = mode

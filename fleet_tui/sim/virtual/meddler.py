@@ -99,7 +99,7 @@ class Meddler:
                     self._perhaps(how.placed, partial(self._cordon, agent))
                 case EngineStarted():
                     self._perhaps(how.started, self._freeze)
-                case EngineModeChanged(mode=EngineMode.HOLD):
+                case EngineModeChanged(mode=EngineMode.FROZEN):
                     self._perhaps(how.kills, self._kill)
                 case _:  # no moment that people meddle at
                     pass

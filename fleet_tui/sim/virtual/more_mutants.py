@@ -193,7 +193,7 @@ _PEOPLE: tuple[Mutant, ...] = (
         rewrite(
             fold_engine,
             "fold_engine",
-            "draft.engine.mode if draft.engine.mode.mode is EngineMode.HOLD else NORMAL",
+            "draft.engine.mode if draft.engine.mode.mode is EngineMode.FROZEN else NORMAL",
             "NORMAL",
         ),
     ),

@@ -172,7 +172,7 @@ class People:
         )
         if kept_out:
             await self.ask("operator", Uncordon(agents=kept_out))
-        if state.engine.mode.mode is EngineMode.HOLD:
+        if state.engine.mode.mode is EngineMode.FROZEN:
             await self.ask("operator", Thaw())
         held = tuple(t.id for t in state.open_tasks.values() if t.hold is not None)
         if held:
