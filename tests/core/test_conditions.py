@@ -15,6 +15,7 @@ from fleet_tui.core.alerting.alerts import (
 )
 from fleet_tui.core.alerting.events import AlertRaised, AlertResolved
 from fleet_tui.core.alerting.model import Alert, Severity
+from fleet_tui.core.alerting.rules import severity_of
 from fleet_tui.core.engine.events import EngineTroubled
 from fleet_tui.core.ids import AgentName, AlertId, TaskId
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
@@ -56,7 +57,8 @@ def found(*agents: AgentState, **changes: object) -> dict[str, Condition]:
     return told(state)
 
 
-def by_id(alert: str, **said: object) -> dict[str, Condition]:
+def by_id(alert: str, severity: Severity, **said: object) -> dict[str, Condition]:
+    assert severity_of(AlertId(alert)) is severity
     return {alert: Condition(**said)}  # type: ignore[arg-type]  # checked by the struct
 
 
@@ -252,19 +254,16 @@ def test_what_the_engine_says_of_itself() -> None:
     )
     assert found(engine=engine) == {
         "engine-hold:engine": Condition(
-            severity=Severity.CRIT,
             subject="engine",
             text="starts no new work until thawed",
             detail=Untrusted("repair"),
         ),
         "engine-trouble:slow-disk": Condition(
-            severity=Severity.WARN,
             subject="engine",
             text=f"the disk is slow: 2 s; {TROUBLES[Trouble.SLOW_DISK].advice}",
             is_corrected=True,
         ),
         "fleet-file:fleet file": Condition(
-            severity=Severity.WARN,
             subject="fleet file",
             text="has errors; the last valid version stays in force",
             detail=Untrusted("a1 has no host"),

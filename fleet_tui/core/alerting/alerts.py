@@ -12,8 +12,8 @@ from fleet_tui.core.agents.breaker import Breaker
 from fleet_tui.core.agents.model import AgentState, Health
 from fleet_tui.core.agents.model_trouble import reason_of, trouble_of
 from fleet_tui.core.alerting.events import AlertRaised, AlertResolved
-from fleet_tui.core.alerting.model import Alert, Severity
-from fleet_tui.core.alerting.rules import AlertRule, alert_id, rule_of_health
+from fleet_tui.core.alerting.model import Alert
+from fleet_tui.core.alerting.rules import AlertRule, alert_id, rule_of_health, severity_of
 from fleet_tui.core.engine.events import EngineTroubled
 from fleet_tui.core.ids import AgentName, AlertId, PoolName
 from fleet_tui.core.ledger.events import Event
@@ -50,7 +50,6 @@ STARTING_ALERT_AFTER_MS = 120_000
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
     """An alert that should be open now."""
 
-    severity: Severity
     subject: str
     text: str
     detail: Untrusted = NOTHING_SAID
@@ -66,7 +65,7 @@ def reconcile_alerts(state: FleetState, now_ms: int) -> list[Event]:
     events: list[Event] = [
         AlertRaised(
             alert=alert_id,
-            severity=condition.severity,
+            severity=severity_of(alert_id),
             subject=condition.subject,
             text=condition.text,
             detail=condition.detail,
@@ -83,7 +82,7 @@ def _is_news(alert: Alert | None, condition: Condition) -> bool:
         return True
     said = (alert.severity, alert.text, alert.detail)
     return condition.is_corrected and said != (
-        condition.severity,
+        severity_of(alert.id),
         condition.text,
         condition.detail,
     )
@@ -127,9 +126,7 @@ def _of_braked(state: FleetState, pool: PoolName, reason: str) -> Condition:
         cure = ", needs an operator" if kind.is_permanent else ""
         text += f"; {kinds[kind]} of them: {kind.text}{cure}"
         detail = next(a.detail for a in lost if a.failure is kind)
-    return Condition(
-        severity=Severity.CRIT, subject=pool, text=text, detail=detail, is_corrected=True
-    )
+    return Condition(subject=pool, text=text, detail=detail, is_corrected=True)
 
 
 def _is_told_by_its_pool(state: FleetState, agent: AgentState) -> bool:
@@ -156,21 +153,18 @@ def _of_engine(state: FleetState) -> dict[AlertId, Condition]:
     found: dict[AlertId, Condition] = {}
     if state.engine.mode.mode is EngineMode.FROZEN:
         found[alert_id(AlertRule.ENGINE_HOLD, "engine")] = Condition(
-            severity=Severity.CRIT,
             subject="engine",
             text="starts no new work until thawed",
             detail=Untrusted(state.engine.mode.reason),
         )
     for trouble, text in state.engine.troubles.items():
         found[alert_id(AlertRule.ENGINE_TROUBLE, trouble)] = Condition(
-            severity=Severity.WARN,
             subject="engine",
             text=f"{text}; {TROUBLES[trouble].way_out}",
             is_corrected=True,
         )
     if state.engine.file_problem:
         found[alert_id(AlertRule.FLEET_FILE, "fleet file")] = Condition(
-            severity=Severity.WARN,
             subject="fleet file",
             text="has errors; the last valid version stays in force",
             detail=Untrusted(state.engine.file_problem),
@@ -187,7 +181,7 @@ def _of_dead_letters(state: FleetState, now_ms: int) -> dict[AlertId, Condition]
         return {}
     minutes = DEAD_LETTER_WINDOW_MS // 60_000
     text = f"{DEAD_LETTER_GROWTH} or more new dead letters within {minutes} min"
-    condition = Condition(severity=Severity.WARN, subject="dead letters", text=text)
+    condition = Condition(subject="dead letters", text=text)
     return {alert_id(AlertRule.DEAD_LETTERS, "tasks"): condition}
 
 
@@ -211,7 +205,6 @@ def _of_models(state: FleetState) -> dict[AlertId, Condition]:
     reason = min(reasons, key=lambda r: (-reasons[r], r))
     return {
         alert_id(AlertRule.MODEL_OUTAGE, "models"): Condition(
-            severity=Severity.WARN,
             subject="models",
             text=f"the model keeps failing on {named}{more}: {reason}",
             is_corrected=True,
@@ -242,29 +235,23 @@ def _of_breaker(name: AgentName, breaker: Breaker) -> Condition:
     """The alert for an agent whose work fails, with the agent's own reason."""
     hit = words.plural(len(breaker.hit), "task")
     text = f"gets no tasks for now, {hit} hit: {breaker.reason}; uncordon it once fixed"
-    return Condition(
-        severity=Severity.CRIT, subject=name, text=text, detail=breaker.detail, is_corrected=True
-    )
+    return Condition(subject=name, text=text, detail=breaker.detail, is_corrected=True)
 
 
 def _of_agent(agent: AgentState, now_ms: int) -> Condition | None:
     match agent.health:
         case Health.UNREACHABLE | Health.DOWN | Health.QUARANTINED:
             return Condition(
-                severity=Severity.CRIT,
                 subject=agent.name,
                 text=f"{agent.health}: {agent.reason}",
                 detail=agent.detail,
                 is_corrected=True,
             )
         case Health.DEGRADED:
-            return Condition(
-                severity=Severity.WARN, subject=agent.name, text=f"degraded: {agent.reason}"
-            )
+            return Condition(subject=agent.name, text=f"degraded: {agent.reason}")
         case Health.STARTING if is_out_of_service(agent, now_ms) and agent.cordon is None:
             minutes = STARTING_ALERT_AFTER_MS // 60_000
             return Condition(
-                severity=Severity.WARN,
                 subject=agent.name,
                 text=f"starting for more than {minutes} min: {agent.reason}",
                 detail=agent.detail,
@@ -295,7 +282,6 @@ def _of_pools(state: FleetState, now_ms: int) -> dict[AlertId, Condition]:
             serving.add(spec.pool)
     return {
         alert_id(AlertRule.POOL_EMPTY, pool): Condition(
-            severity=Severity.CRIT,
             subject=pool,
             text=f"no agent in service ({count} out of service)",
             is_corrected=True,
@@ -327,34 +313,31 @@ def _of_tasks(state: FleetState, now_ms: int) -> dict[AlertId, Condition]:
     found: dict[AlertId, Condition] = {}
     if verdicts:
         found[alert_id(AlertRule.NEEDS_OPERATOR, "tasks")] = Condition(
-            severity=Severity.CRIT,
             subject="tasks",
             text="1 needs your verdict" if verdicts == 1 else f"{verdicts} need your verdict",
             is_corrected=True,
         )
     if unknown:
         found[alert_id(AlertRule.UNKNOWN_RUNS, "tasks")] = Condition(
-            severity=Severity.WARN,
             subject="runs",
             text=f"{unknown} in unknown state",
             is_corrected=True,
         )
     if held:
         found[alert_id(AlertRule.HELD, "tasks")] = Condition(
-            severity=Severity.WARN, subject="queue", text="no agent can take some tasks"
+            subject="queue", text="no agent can take some tasks"
         )
     if over_budget:
         found[alert_id(AlertRule.RETRY_BUDGET, "queue")] = Condition(
-            severity=Severity.WARN, subject="queue", text="the retry budget is spent; retries wait"
+            subject="queue", text="the retry budget is spent; retries wait"
         )
     if away:
         found[alert_id(AlertRule.LONG_WAIT, "agents")] = Condition(
-            severity=Severity.WARN,
             subject="queue",
             text="tasks wait more than 2 min for agents that are out of service",
         )
     if late:
         found[alert_id(AlertRule.LONG_WAIT, "tasks")] = Condition(
-            severity=Severity.WARN, subject="queue", text="tasks wait more than 2 min for a slot"
+            subject="queue", text="tasks wait more than 2 min for a slot"
         )
     return found

@@ -1,10 +1,10 @@
 """The closed list of alert rules, and the alert ids made from them."""
 
 from enum import StrEnum
-from typing import assert_never
+from typing import Final, NamedTuple, assert_never
 
 from fleet_tui.core.agents.model import Health
-from fleet_tui.core.alerting.model import Alert
+from fleet_tui.core.alerting.model import Alert, Severity
 from fleet_tui.core.ids import AgentName, AlertId
 
 
@@ -31,38 +31,41 @@ class AlertRule(StrEnum):
     LONG_WAIT = "long-wait"
 
     @property
+    def severity(self) -> Severity:
+        """How urgent it is."""
+        return _RULES[self].severity
+
+    @property
     def of_agent(self) -> str | None:
         """The state of its agent: ``down``; None where the rule is not about an agent."""
-        match self:
-            case AlertRule.AGENT_UNREACHABLE:
-                return "unreachable"
-            case AlertRule.AGENT_DOWN:
-                return "down"
-            case AlertRule.AGENT_QUARANTINED:
-                return "quarantined"
-            case AlertRule.AGENT_DEGRADED:
-                return "degraded"
-            case AlertRule.AGENT_STARTING:
-                return "starting"
-            case AlertRule.AGENT_FAILING:
-                return "failing"
-            case (
-                AlertRule.FAILOVER_BRAKED
-                | AlertRule.POOL_EMPTY
-                | AlertRule.ENGINE_HOLD
-                | AlertRule.ENGINE_TROUBLE
-                | AlertRule.FLEET_FILE
-                | AlertRule.DEAD_LETTERS
-                | AlertRule.MODEL_OUTAGE
-                | AlertRule.NEEDS_OPERATOR
-                | AlertRule.UNKNOWN_RUNS
-                | AlertRule.HELD
-                | AlertRule.RETRY_BUDGET
-                | AlertRule.LONG_WAIT
-            ):
-                return None
-            case _:
-                assert_never(self)
+        return _RULES[self].of_agent
+
+
+class _Rule(NamedTuple):
+    severity: Severity
+    of_agent: str | None = None
+
+
+_RULES: Final = {
+    AlertRule.AGENT_UNREACHABLE: _Rule(Severity.CRIT, of_agent="unreachable"),
+    AlertRule.AGENT_DOWN: _Rule(Severity.CRIT, of_agent="down"),
+    AlertRule.AGENT_QUARANTINED: _Rule(Severity.CRIT, of_agent="quarantined"),
+    AlertRule.AGENT_DEGRADED: _Rule(Severity.WARN, of_agent="degraded"),
+    AlertRule.AGENT_STARTING: _Rule(Severity.WARN, of_agent="starting"),
+    AlertRule.AGENT_FAILING: _Rule(Severity.CRIT, of_agent="failing"),
+    AlertRule.FAILOVER_BRAKED: _Rule(Severity.CRIT),
+    AlertRule.POOL_EMPTY: _Rule(Severity.CRIT),
+    AlertRule.ENGINE_HOLD: _Rule(Severity.CRIT),
+    AlertRule.ENGINE_TROUBLE: _Rule(Severity.WARN),
+    AlertRule.FLEET_FILE: _Rule(Severity.WARN),
+    AlertRule.DEAD_LETTERS: _Rule(Severity.WARN),
+    AlertRule.MODEL_OUTAGE: _Rule(Severity.WARN),
+    AlertRule.NEEDS_OPERATOR: _Rule(Severity.CRIT),
+    AlertRule.UNKNOWN_RUNS: _Rule(Severity.WARN),
+    AlertRule.HELD: _Rule(Severity.WARN),
+    AlertRule.RETRY_BUDGET: _Rule(Severity.WARN),
+    AlertRule.LONG_WAIT: _Rule(Severity.WARN),
+}
 
 
 def rule_of_health(health: Health) -> AlertRule | None:
@@ -96,6 +99,13 @@ def rule_of(alert: AlertId) -> AlertRule | None:
         return AlertRule(alert.partition(":")[0])
     except ValueError:
         return None
+
+
+def severity_of(alert: AlertId) -> Severity:
+    """The severity of an alert that this release raises. Raises AssertionError for another id."""
+    rule = rule_of(alert)
+    assert rule is not None, alert
+    return rule.severity
 
 
 def agent_of(alert: Alert) -> AgentName | None:
