@@ -108,6 +108,19 @@ def faults(told: Text) -> Iterator[str]:
             yield f"{name} is not in {path}"
 
 
+def test_every_file_that_a_chapter_names_is_there() -> None:
+    """A file without a folder is in one that its chapter named before."""
+    missing = []
+    for chapter in CONTRIBUTING.read_text(encoding="utf-8").split("\n## "):
+        folders = [CHECKOUT, CHECKOUT / PACKAGE]
+        for span in re.findall(r"`([\w./-]+\.(?:py|sh|md|toml|tsv))`", chapter):
+            if (CHECKOUT / span).exists():
+                folders.append((CHECKOUT / span).parent)
+            elif not any((folder / span).exists() for folder in folders):
+                missing.append(span)
+    assert missing == []
+
+
 @pytest.mark.parametrize("told", [*recipes(), *theories()], ids=lambda told: told.title)
 def test_what_it_names_is_there(told: Text) -> None:
     assert sorted(faults(told)) == []
