@@ -72,6 +72,11 @@ MAX_TO_TELL = 100
 """Faults that wait for a commit; more of them only stand in the engine's own log."""
 
 
+OfEngine = StopEngine | ProbeNow
+"""Commands that ask something of the engine itself, also while nothing can be stored. All others
+ask for events, which are acted upon once they are committed."""
+
+
 class Ledger(Protocol):
     """Where events are committed; the journal's writer is the real one."""
 
@@ -164,7 +169,7 @@ class Engine:
         ``shown`` is what its author was shown of it: it does no more than that."""
         if self.stop_reason is not None:
             return _STOPPING
-        if self._unstored is not None and not isinstance(command, StopEngine | ProbeNow):
+        if self._unstored is not None and not isinstance(command, OfEngine):
             return refused_by(self.mode)
         reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         await self.inbox.put(CommandAsked(by, public(command), reply, shown))
@@ -247,8 +252,8 @@ class Engine:
         # A refusal may rest on what is decided beside it: nothing is told before that is stored.
         answers = list(zip((item.reply for item in asked), taken.replies, strict=True))
         for item, decision in zip(asked, taken.replies, strict=True):
-            if isinstance(decision, Decided):
-                self._act(item)
+            if isinstance(decision, Decided) and isinstance(item.command, OfEngine):
+                self._act(item.by, item.command)
         try:
             recorded = await self._commit(taken)
         except JournalUnavailable as error:
@@ -390,8 +395,8 @@ class Engine:
         decision = decide(self.state, asked.by, asked.command, self._clock.now_ms())
         if isinstance(decision, Refused):
             asked.reply.set_result(decision)
-        elif isinstance(asked.command, StopEngine | ProbeNow):
-            self._act(asked)
+        elif isinstance(asked.command, OfEngine):
+            self._act(asked.by, asked.command)
             asked.reply.set_result(Accepted(seq=self.state.seq))
         else:
             asked.reply.set_result(refused_by(mode))
@@ -403,15 +408,14 @@ class Engine:
         self.state = settled(self.state, taken, recorded)
         return recorded
 
-    def _act(self, asked: CommandAsked) -> None:
-        """What a command asks of the engine itself."""
-        match asked.command:
+    def _act(self, by: str, command: OfEngine) -> None:
+        match command:
             case ProbeNow(agents=agents):
                 self._effects.probe_now(agents)
             case StopEngine(reason=reason):
-                self.stop_reason = reason or f"stopped by {asked.by}"
-            case _:  # all others ask for events, which are done once they are committed
-                pass
+                self.stop_reason = reason or f"stopped by {by}"
+            case _:
+                assert_never(command)
 
     def _refuse_rest(self) -> None:
         """Nobody may wait for ever for a loop that has ended."""
