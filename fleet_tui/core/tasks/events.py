@@ -166,6 +166,8 @@ class TaskRetrying(AboutTask, frozen=True, kw_only=True, tag="task.retrying"):
     duplicate_possible: bool = False
     by: str = ""
     """The operator who asked for it; empty when the engine decided."""
+    why: str = ""
+    """The operator's own reason for a requeue."""
 
 
 class TaskBlamed(AboutTask, frozen=True, kw_only=True, tag="task.blamed"):

@@ -26,7 +26,7 @@ from fleet_tui.sim.virtual.breakers import breakers
 from fleet_tui.sim.virtual.checks import Checks
 from fleet_tui.sim.virtual.fit import fitness
 from fleet_tui.sim.virtual.kept import kept
-from fleet_tui.sim.virtual.ledger_view import REQUEUED_BY, Requeued, Run, TaskView
+from fleet_tui.sim.virtual.ledger_view import Requeued, Run, TaskView
 from fleet_tui.sim.virtual.truth import Execution
 from fleet_tui.sim.virtual.turns import boundary
 from fleet_tui.sim.virtual.world import World
@@ -117,11 +117,9 @@ def _one_execution(world: World, checks: Checks, execution: Execution) -> None:
 def _wanted_again(world: World, checks: Checks, task: str) -> list[float]:
     """When people asked for another run of a task: verdicts, and requeues that were done."""
     verdicts = [call.sent_s for verb in _AGAIN for call in world.truth.asked(verb, task)]
-    done = {r.reason for r in checks.view.requeued if r.task == task}
+    done = {r.why for r in checks.view.requeued if r.task == task}
     return verdicts + [
-        ask.sent_s
-        for ask in world.truth.requeues
-        if task in ask.tasks and REQUEUED_BY + ask.reason in done
+        ask.sent_s for ask in world.truth.requeues if task in ask.tasks and ask.reason in done
     ]
 
 
@@ -129,7 +127,7 @@ def _letters(world: World, checks: Checks) -> None:
     """What operators asked about dead letters was done as they were told, once, at their pace."""
     done: dict[str, list[Requeued]] = {}
     for one in checks.view.requeued:
-        done.setdefault(one.reason.removeprefix(REQUEUED_BY), []).append(one)
+        done.setdefault(one.why, []).append(one)
     for ask in world.truth.requeues:
         found = done.pop(ask.reason, [])
         tasks = [one.task for one in found]

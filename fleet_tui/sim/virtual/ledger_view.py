@@ -68,9 +68,6 @@ AskedOfTask = (
 DecidedOfTask = TaskPending | TaskPlaced | TaskRetrying | TaskBlamed | TaskNeedsOperator | TaskEnded
 """What becomes of a task. With what people ask for that is all: the type checker compares."""
 
-REQUEUED_BY = "requeued by operator: "
-"""What stands in the ledger before the reason that an operator gave."""
-
 
 class Run(msgspec.Struct, kw_only=True):
     """What was committed about an attempt, and when, in virtual seconds."""
@@ -124,6 +121,8 @@ class TaskView(msgspec.Struct, kw_only=True):
     """Since when it is to be stopped; None when nobody wants that, or somebody decided since."""
     needs_operator: bool = False
     """Nobody but an operator may say what becomes of it."""
+    judged: bool = False
+    """An operator gave a verdict, from which something has to follow next."""
     dropped: bool = False
     marked: bool = False
     """A run of it left a checkpoint."""
@@ -145,7 +144,8 @@ class Requeued(NamedTuple):
     """A dead letter that may run again, as committed."""
 
     task: str
-    reason: str
+    why: str
+    """The operator's reason."""
     seq: int
     at_ms: int
     not_before_ms: int
@@ -223,13 +223,12 @@ class LedgerView:
             case TaskRetrying():
                 task = self.tasks[event.task]
                 self._goes_on(task, "retried", now_s)
-                if event.by:
+                if event.by and not task.judged:
                     if task.ended is None:
                         self._broken("only-dead-letters", f"{task.key} was requeued while open")
-                    again = Requeued(
-                        event.task, event.reason, row.seq, row.at_ms, event.not_before_ms
-                    )
+                    again = Requeued(event.task, event.why, row.seq, row.at_ms, event.not_before_ms)
                     self.requeued.append(again)
+                task.judged = False
                 task.dropped, task.cancelled_s = False, None
                 task.waits, task.not_before_ms, task.ended = True, event.not_before_ms, None
                 task.may_duplicate = task.may_duplicate or event.duplicate_possible
@@ -237,6 +236,7 @@ class LedgerView:
             case TaskEnded():
                 task = self.tasks[event.task]
                 self._goes_on(task, event.phase.value, now_s)
+                task.judged = False
                 task.waits, task.ended, task.ended_s = False, event.phase, now_s
                 if event.phase is not TaskPhase.SUCCEEDED:
                     self._unwanted(task, now_s)
@@ -290,6 +290,7 @@ class LedgerView:
             case TaskResolved():
                 task = self.tasks[event.task]
                 task.needs_operator, task.cancelled_s = False, None
+                task.judged = True
                 last = self.runs.get(task.last or "")
                 if last is not None and last.given_up_s is None:
                     last.given_up_by_verdict = True
