@@ -30,7 +30,6 @@ from fleet_tui.core.ledger.replies import Accepted, Refused, Reply
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.modes import TROUBLES, EngineMode, ModeNow, Trouble
 from fleet_tui.core.plans import Impact
-from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.step import (
     AgentProbed,
     Asked,
@@ -221,8 +220,7 @@ class Engine:
             await self._step(items)
         except FleetError:
             raise
-        except Exception as error:
-            self._route_anew()  # what was half decided is thrown away
+        except Exception as error:  # told below; nothing of it was committed or remembered
             if len(items) > 1:
                 for item in items:
                     await self._step_safely([item])
@@ -312,10 +310,6 @@ class Engine:
             took_s = asyncio.get_running_loop().time() - began_s
             self._sweep_at_s = began_s + took_s / SWEEP_SHARE
         return taken
-
-    def _route_anew(self) -> None:
-        """The router may be ahead of the ledger."""
-        self.memory = replace(self.memory, router=Router(self.state.fleet))
 
     # While nothing can be stored.
 

@@ -272,9 +272,9 @@ class Lifecycle(RuleBasedStateMachine):
     def step(self, *inputs: Input) -> None:
         before, moment = self.story.state, StepTime(self.story.now_ms, Epoch(1))
         taken = step(before, self.memory, inputs, moment)
-        anew = step(before, replace(self.memory, router=Router(before.fleet)), inputs, moment)
-        both = (sorted(each.events, key=repr) for each in (taken, anew))
-        assert next(both) == next(both), "what is kept changes nothing"
+        again = step(before, self.memory, inputs, moment)  # its router has to begin anew
+        assert again.events == taken.events, "what is kept changes nothing"
+        assert (again.replies, again.state) == (taken.replies, taken.state)
         self.memory = taken.memory
         routed = [e for e in taken.events if isinstance(e, TaskPlaced | TaskPending)]
         self.story.add(*taken.events[: len(taken.events) - len(routed)])
