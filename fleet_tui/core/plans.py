@@ -177,8 +177,10 @@ def without(command: C, left_out: Iterable[LeftOut]) -> C:
             return msgspec.structs.replace(command, agents=kept)
         case Ack():
             return msgspec.structs.replace(command, alerts=kept)
-        case _:  # names one thing or none: it is refused as a whole
-            return command
+        case Submit() | Resolve() | Edit() | Freeze() | Thaw() | StopEngine() | AddNote():
+            return command  # names one thing or none: it is refused as a whole
+        case _:
+            assert_never(command)
 
 
 def named(state: FleetState, command: Command) -> str:

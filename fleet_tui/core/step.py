@@ -102,8 +102,8 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     """The loop's memory outside the ledger. It is lost with the engine, and gathered again."""
 
     router: Router
-    """A cache of the state: a new one gives the same result. It is the one value here that a step
-    changes; after a step that was not committed it may be ahead of the ledger, and is recreated."""
+    """A cache of the state: a new one says the same. A step hands its queues on to the router of
+    the memory that it returns; a second step from this memory makes them anew."""
     unrouted: tuple[TaskId, ...] = ()
     """Tasks that may have changed since the router's last round."""
     probes: Mapping[AgentName, ProbeResult] = {}
@@ -141,14 +141,8 @@ class Step(NamedTuple):
     """After the events, if the ledger places them at the expected positions."""
 
     def unstored(self, before: Memory) -> Memory:
-        """The memory where nothing was committed: probe results and signs of life are kept, and the
-        router is recreated."""
-        return msgspec.structs.replace(
-            before,
-            router=Router(before.router.fleet),
-            probes=self.memory.probes,
-            beats=self.memory.beats,
-        )
+        """The memory where nothing was committed: what was seen and heard stays so."""
+        return msgspec.structs.replace(before, probes=self.memory.probes, beats=self.memory.beats)
 
 
 class Pace(Enum):
@@ -160,33 +154,54 @@ class Pace(Enum):
     """At ticks, as often as the engine can afford: it goes through all open tasks."""
 
 
+class Due(NamedTuple):
+    """What follows."""
+
+    events: list[Event]
+    memory: Memory | None = None
+    """What the loop remembers from then on; None where that stays as it is."""
+
+
 class Reconciler(NamedTuple):
     """A rule that depends on the state and on time alone, not on the inputs."""
 
     pace: Pace
-    due: Callable[[FleetState, Memory, int], list[Event]]
-    """Given the state, the loop's memory and the instant."""
+    due: Callable[[FleetState, Memory, int], Due]
+    """Given the state, what the loop remembers and the instant."""
+
+
+def _route(state: FleetState, memory: Memory, now_ms: int) -> Due:
+    """Give out what waits, while work is started."""
+    if not state.engine.mode.mode.starts_work:
+        return Due([])
+    router = memory.router.successor()
+    events = router.schedule(state, memory.probes, now_ms, memory.unrouted)
+    return Due(events, msgspec.structs.replace(memory, router=router, unrouted=()))
 
 
 RECONCILERS = (
-    Reconciler(Pace.STEP, lambda state, memory, now_ms: reconcile_brake(state, now_ms)),
+    Reconciler(Pace.STEP, lambda state, memory, now_ms: Due(reconcile_brake(state, now_ms))),
     Reconciler(
         Pace.SWEEP,
-        lambda state, memory, now_ms: reconcile_attempts(
-            state, now_ms, Ear(since_ms=memory.listens_since_ms, beats=memory.beats)
+        lambda state, memory, now_ms: Due(
+            reconcile_attempts(
+                state, now_ms, Ear(since_ms=memory.listens_since_ms, beats=memory.beats)
+            )
         ),
     ),
     Reconciler(
         Pace.SWEEP,
-        lambda state, memory, now_ms: reconcile_canaries(state, now_ms, memory.listens_since_ms),
+        lambda state, memory, now_ms: Due(
+            reconcile_canaries(state, now_ms, memory.listens_since_ms)
+        ),
     ),
     Reconciler(
-        Pace.SWEEP, lambda state, memory, now_ms: reconcile_troubles(state, memory.troubles)
+        Pace.SWEEP, lambda state, memory, now_ms: Due(reconcile_troubles(state, memory.troubles))
     ),
-    Reconciler(Pace.SWEEP, lambda state, memory, now_ms: reconcile_alerts(state, now_ms)),
+    Reconciler(Pace.SWEEP, lambda state, memory, now_ms: Due(reconcile_alerts(state, now_ms))),
+    Reconciler(Pace.STEP, _route),
 )
-"""In the order in which one feeds the next. Routing comes after them, while the mode starts
-work."""
+"""In the order in which one feeds the next."""
 
 
 def remember(state: FleetState) -> Memory:
@@ -356,14 +371,13 @@ class _Draft:
         """The consequences of the state and of time."""
         if sweep and self._beats.now:
             self._beats.keep({run for agent in self.state.agents.values() for run in agent.runs})
-        memory = self._remembered()
         for reconciler in RECONCILERS:
             if sweep or reconciler.pace is Pace.STEP:
-                self.add(reconciler.due(self.state, memory, self._now_ms))
-        if self.state.engine.mode.mode.starts_work:
-            changed, self._unrouted = list(self._unrouted), {}
-            probes = self._probes.now
-            self.add(self._router.schedule(self.state, probes, self._now_ms, changed))
+                due = reconciler.due(self.state, self._remembered(), self._now_ms)
+                if due.memory is not None:
+                    self._router = due.memory.router
+                    self._unrouted = dict.fromkeys(due.memory.unrouted)
+                self.add(due.events)
 
     def _remembered(self) -> Memory:
         return msgspec.structs.replace(

@@ -7,7 +7,7 @@ changed since.
 """
 
 from collections.abc import Hashable, Iterable, Sequence
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar, assert_never
 
 from fleet_tui.core.agents.commands import Cordon, Uncordon
 from fleet_tui.core.agents.events import AgentCordoned, AgentTrusted, AgentUncordoned
@@ -40,6 +40,38 @@ from fleet_tui.core.tasks.events import (
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
+Reversible = (
+    TaskHeld
+    | TaskReleased
+    | TaskReprioritized
+    | AgentCordoned
+    | AgentUncordoned
+    | EngineModeChanged
+)
+"""What may be taken back. Every other event leaves a trace that nothing removes."""
+
+Authored = (
+    TaskSubmitted
+    | TaskCancelRequested
+    | AttemptCancelling
+    | TaskHeld
+    | TaskReleased
+    | TaskExpedited
+    | TaskReprioritized
+    | TaskResolved
+    | TaskRetrying
+    | TaskEdited
+    | TaskDropped
+    | AgentCordoned
+    | AgentUncordoned
+    | AgentTrusted
+    | AlertAcked
+    | EngineModeChanged
+    | FleetLoaded
+    | NoteAdded
+)
+"""What says who asked for it; a test finds an event that does and is none of them."""
+
 
 def inverse(before: FleetState, events: Sequence[Event], made: Made) -> tuple[Command, ...]:
     """The commands that undo the events, where ``before`` is the state that they changed and
@@ -52,25 +84,31 @@ def inverse(before: FleetState, events: Sequence[Event], made: Made) -> tuple[Co
     uncordoned: list[tuple[str, AgentName]] = []
     modes: list[Command] = []
     for event in events:
+        if not isinstance(event, Reversible):
+            return ()
         match event:
             case TaskHeld(task=task):
                 held.append(task)
-            case TaskReleased(task=task) if (found := before.task(task)) and found.hold:
+            case TaskReleased(task=task):
+                if (found := before.task(task)) is None or found.hold is None:
+                    return ()
                 released.append((found.hold.reason, task))
-            case TaskReprioritized(task=task, priority=now) if found := before.task(task):
+            case TaskReprioritized(task=task, priority=now):
+                if (found := before.task(task)) is None:
+                    return ()
                 moved.append(((found.spec.priority, now), task))
             case AgentCordoned(agent=agent):
                 cordoned.append(agent)
-            case AgentUncordoned(agent=agent) if (known := before.agents.get(agent)) and (
-                known.cordon
-            ):
+            case AgentUncordoned(agent=agent):
+                if (known := before.agents.get(agent)) is None or known.cordon is None:
+                    return ()
                 uncordoned.append((known.cordon.reason, agent))
-            case EngineModeChanged(mode=EngineMode.FROZEN, was=EngineMode.NORMAL):
-                modes.append(Thaw(frozen=made))
-            case EngineModeChanged(mode=EngineMode.NORMAL, was=EngineMode.FROZEN):
-                modes.append(Freeze(reason=before.engine.mode.reason))
-            case _:  # whatever else happened leaves a trace that nothing removes
-                return ()
+            case EngineModeChanged(mode=mode, was=was):
+                if (back := _mode_back(before, was, mode, made)) is None:
+                    return ()
+                modes.append(back)
+            case _:
+                assert_never(event)
     return (
         *([Release(tasks=tuple(held), held=made)] if held else []),
         *(Hold(tasks=tuple(tasks), reason=why) for why, tasks in _grouped(released)),
@@ -82,6 +120,15 @@ def inverse(before: FleetState, events: Sequence[Event], made: Made) -> tuple[Co
         *(Cordon(agents=tuple(agents), reason=why) for why, agents in _grouped(uncordoned)),
         *modes,
     )
+
+
+def _mode_back(before: FleetState, was: EngineMode, mode: EngineMode, made: Made) -> Command | None:
+    """Only a freeze and a thaw are somebody's choice."""
+    if (was, mode) == (EngineMode.NORMAL, EngineMode.HOLD):
+        return Thaw(frozen=made)
+    if (was, mode) == (EngineMode.HOLD, EngineMode.NORMAL):
+        return Freeze(reason=before.engine.mode.reason)
+    return None
 
 
 def _grouped(pairs: Iterable[tuple[K, V]]) -> list[tuple[K, list[V]]]:
@@ -123,28 +170,5 @@ def _is_act_of(event: Event, by: str) -> bool:
 
 
 def author(event: Event) -> str:
-    """The operator who requested it; empty if the engine decided it."""
-    match event:
-        case (
-            TaskSubmitted()
-            | TaskCancelRequested()
-            | AttemptCancelling()
-            | TaskHeld()
-            | TaskReleased()
-            | TaskExpedited()
-            | TaskReprioritized()
-            | TaskResolved()
-            | TaskRetrying()
-            | TaskEdited()
-            | TaskDropped()
-            | AgentCordoned()
-            | AgentUncordoned()
-            | AgentTrusted()
-            | AlertAcked()
-            | EngineModeChanged()
-            | FleetLoaded()
-            | NoteAdded()
-        ):
-            return event.by
-        case _:  # learned, or decided by the engine
-            return ""
+    """The operator who asked for it; empty for what the engine decided itself."""
+    return event.by if isinstance(event, Authored) else ""

@@ -30,7 +30,6 @@ from fleet_tui.core.ledger.replies import Accepted, Refused, Reply
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.modes import TROUBLES, EngineMode, ModeNow, Trouble
 from fleet_tui.core.plans import Impact
-from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.step import (
     AgentProbed,
     Asked,
@@ -70,6 +69,11 @@ STORE_AGAIN_MS = 1_000
 """How often a ledger that could not be written is retried."""
 MAX_TO_TELL = 100
 """Faults that wait for a commit; further ones are only in the engine's own log."""
+
+
+OfEngine = StopEngine | ProbeNow
+"""Commands that ask something of the engine itself, also while nothing can be stored. All others
+ask for events, which are acted upon once they are committed."""
 
 
 class Ledger(Protocol):
@@ -165,7 +169,7 @@ class Engine:
         ``shown`` is the impact that its author was shown: it does no more than that."""
         if self.stop_reason is not None:
             return _STOPPING
-        if self._unstored is not None and not isinstance(command, StopEngine | ProbeNow):
+        if self._unstored is not None and not isinstance(command, OfEngine):
             return refused_by(self.mode)
         reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         await self.inbox.put(CommandAsked(by, public(command), reply, shown))
@@ -217,8 +221,7 @@ class Engine:
             await self._step(items)
         except FleetError:
             raise
-        except Exception as error:
-            self._route_anew()  # discard the incomplete decision
+        except Exception as error:  # told below; nothing of it was committed or remembered
             if len(items) > 1:
                 for item in items:
                     await self._step_safely([item])
@@ -249,8 +252,8 @@ class Engine:
         # stored.
         answers = list(zip((item.reply for item in asked), taken.replies, strict=True))
         for item, decision in zip(asked, taken.replies, strict=True):
-            if isinstance(decision, Decided):
-                self._act(item)
+            if isinstance(decision, Decided) and isinstance(item.command, OfEngine):
+                self._act(item.by, item.command)
         try:
             recorded = await self._commit(taken)
         except JournalUnavailable as error:
@@ -309,10 +312,6 @@ class Engine:
             took_s = asyncio.get_running_loop().time() - began_s
             self._sweep_at_s = began_s + took_s / SWEEP_SHARE
         return taken
-
-    def _route_anew(self) -> None:
-        """The router may be ahead of the ledger."""
-        self.memory = replace(self.memory, router=Router(self.state.fleet))
 
     # While nothing can be stored.
 
@@ -392,8 +391,8 @@ class Engine:
         decision = decide(self.state, asked.by, asked.command, self._clock.now_ms())
         if isinstance(decision, Refused):
             asked.reply.set_result(decision)
-        elif isinstance(asked.command, StopEngine | ProbeNow):
-            self._act(asked)
+        elif isinstance(asked.command, OfEngine):
+            self._act(asked.by, asked.command)
             asked.reply.set_result(Accepted(seq=self.state.seq))
         else:
             asked.reply.set_result(refused_by(mode))
@@ -405,15 +404,14 @@ class Engine:
         self.state = settled(self.state, taken, recorded)
         return recorded
 
-    def _act(self, asked: CommandAsked) -> None:
-        """Carry out a command for the engine itself."""
-        match asked.command:
+    def _act(self, by: str, command: OfEngine) -> None:
+        match command:
             case ProbeNow(agents=agents):
                 self._effects.probe_now(agents)
             case StopEngine(reason=reason):
-                self.stop_reason = reason or f"stopped by {asked.by}"
-            case _:  # all others become events, whose effects start once they are committed
-                pass
+                self.stop_reason = reason or f"stopped by {by}"
+            case _:
+                assert_never(command)
 
     def _refuse_rest(self) -> None:
         """Refuse the remaining commands, so that none waits for ever for a loop that has ended."""

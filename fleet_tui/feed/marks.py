@@ -1,6 +1,7 @@
 """Notable events of a recording: the marks on its timeline."""
 
 from enum import StrEnum
+from typing import assert_never
 
 from fleet_tui.core.agents.events import HealthChanged
 from fleet_tui.core.alerting.events import AlertRaised
@@ -28,20 +29,34 @@ class Mark(StrEnum):
     """It started or stopped."""
 
 
+Notable = (
+    HealthChanged
+    | AlertRaised
+    | TaskEnded
+    | TaskNeedsOperator
+    | NoteAdded
+    | EngineStarted
+    | EngineStopped
+)
+"""What may be worth stopping at; every other event is an everyday one."""
+
+
 def mark_of(event: e.Event) -> Mark | None:
-    """The mark of an event; None for events that are not notable."""
+    """The mark of an event; None for what is not worth stopping at."""
+    if not isinstance(event, Notable):
+        return None
     match event:
-        case HealthChanged(health=health, was=was) if health.is_lost or was.is_lost:
-            return Mark.HEALTH
-        case AlertRaised(severity=Severity.CRIT):
-            return Mark.ALERT
-        case TaskEnded(phase=phase) if phase.has_failed:
-            return Mark.FAILED
+        case HealthChanged(health=health, was=was):
+            return Mark.HEALTH if health.is_lost or was.is_lost else None
+        case AlertRaised(severity=severity):
+            return Mark.ALERT if severity is Severity.CRIT else None
+        case TaskEnded(phase=phase):
+            return Mark.FAILED if phase.has_failed else None
         case TaskNeedsOperator():
             return Mark.FAILED
         case NoteAdded():
             return Mark.NOTE
         case EngineStarted() | EngineStopped():
             return Mark.ENGINE
-        case _:  # ordinary events, which are most of them
-            return None
+        case _:
+            assert_never(event)

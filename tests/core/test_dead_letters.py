@@ -215,7 +215,13 @@ def test_a_requeue_is_recorded_with_its_author_and_reason() -> None:
         task = letters.dead("exit-3")
         asked = letters.ask(Requeue(tasks=(task,), reason=command_reason))
         assert isinstance(asked, Decided)
-        again = TaskRetrying(task=task, not_before_ms=letters.story.now_ms, reason=words, by="ann")
+        again = TaskRetrying(
+            task=task,
+            not_before_ms=letters.story.now_ms,
+            reason=words,
+            by="ann",
+            why=command_reason,
+        )
         assert asked.events == (again,)
 
 

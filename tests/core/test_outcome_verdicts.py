@@ -28,7 +28,9 @@ from fleet_tui.core.tasks.events import (
     AttemptFinished,
     AttemptNotStarted,
     AttemptStopped,
+    AttemptTroubled,
     TaskBlamed,
+    TaskNeedsOperator,
 )
 from fleet_tui.core.tasks.evidence import Blame, Checkpoint, Finished, LostReason, NotStarted
 from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Task
@@ -259,11 +261,14 @@ def after(
     specs: list[AgentSpec] | None = None,
     started_at_ms: int = NOW_MS,
 ) -> list[e.Event]:
-    """What the event says about the agent that has the task's first try."""
+    """What the event says about the agent that has the task's first try, among news that say
+    nothing about agents."""
     run = try_(1, "bad", started_at_ms=started_at_ms, phase=AttemptPhase.RUNNING)
     task = task_of(run)
     state = world(specs or [agent("bad")], [bad, *more], task, *others)
-    return verdict_on_agents(state, task, run, [event], NOW_MS)
+    of_task = TaskNeedsOperator(task=TASK, reason="a test")
+    of_run = AttemptTroubled(run=run.run_id)
+    return verdict_on_agents(state, task, run, [of_task, of_run, event, of_task], NOW_MS)
 
 
 @pytest.mark.parametrize(

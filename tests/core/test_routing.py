@@ -289,6 +289,19 @@ def test_the_same_inputs_give_the_same_decision() -> None:
     assert first == Router(told.state.fleet).schedule(told.state, NOTHING_SEEN, 10_000)
 
 
+def test_a_router_that_handed_on_its_queues_says_the_same_as_before() -> None:
+    told = story(fleet(agent("a1", slots=1)), work(), work())
+    router = Router(told.state.fleet)
+    first = router.schedule(told.state, NOTHING_SEEN, 10_000)
+    told.add(*first)
+    changed = [event.task for event in first if isinstance(event, TaskPlaced | TaskPending)]
+    newest = told.submit(work(needs=["gpu"]))
+    successor = router.successor()
+    after = successor.schedule(told.state, NOTHING_SEEN, 11_000, [*changed, newest])
+    assert [type(event) for event in after] == [TaskPending]
+    assert router.schedule(told.state, NOTHING_SEEN, 11_000, []) == after
+
+
 def test_a_home_out_of_service_is_said_so_although_another_pool_is_free() -> None:
     spec = fleet(agent("a1"), agent("g1", pool="gpu", capabilities=["gpu"]))
     told = story(spec, work())

@@ -10,6 +10,7 @@ from fleet_tui.core.agents.events import AgentCordoned, FailoverBraked, HealthCh
 from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, VitalsReading
 from fleet_tui.core.alerting.events import AlertRaised
+from fleet_tui.core.engine.commands import Freeze
 from fleet_tui.core.engine.events import (
     EngineModeChanged,
     EngineUnitFailed,
@@ -48,7 +49,7 @@ from fleet_tui.core.step import (
     settled,
     step,
 )
-from fleet_tui.core.tasks.commands import Edit, Requeue, Submit
+from fleet_tui.core.tasks.commands import Cancel, Edit, Hold, Requeue, Submit
 from fleet_tui.core.tasks.events import (
     AttemptSeen,
     AttemptStarted,
@@ -79,8 +80,7 @@ class Loop:
     def take(self, *inputs: Input, sweeps: bool = True) -> Step:
         """A step, not committed."""
         moment = StepTime(self.told.now_ms, EPOCH, sweeps)
-        memory = replace(self.memory, router=Router(self.told.state.fleet))
-        return step(self.told.state, memory, inputs, moment)
+        return step(self.told.state, self.memory, inputs, moment)
 
     def do(self, *inputs: Input, sweeps: bool = True) -> tuple[Event, ...]:
         """A step, committed."""
@@ -165,7 +165,7 @@ def test_a_sweep_needs_a_tick_and_leave() -> None:
 
 def test_the_brake_comes_first_and_in_each_step() -> None:
     assert RECONCILERS[0].pace is Pace.STEP
-    assert [r.pace for r in RECONCILERS[1:]] == [Pace.SWEEP] * 4
+    assert [r.pace for r in RECONCILERS[1:]] == [Pace.SWEEP] * 4 + [Pace.STEP]
     here = loop("a1", "a2", "a3")
     for name in ("a1", "a2", "a3"):
         here.told.health(name, Health.DOWN)
@@ -349,10 +349,34 @@ def test_no_other_word_is_a_sign_of_life() -> None:
 def test_where_nothing_was_stored_the_router_forgets_it() -> None:
     here = loop()
     here.told.cordon("a1")
+    kept = here.take(SUBMIT).unstored(here.memory)
     moment = StepTime(here.told.now_ms, EPOCH)
-    taken = step(here.told.state, here.memory, [SUBMIT], moment)
-    kept = taken.unstored(here.memory)
     assert TaskPending not in kinds(step(here.told.state, kept, [Tick()], moment).events)
+
+
+def test_a_step_from_the_same_memory_is_the_same_whatever_was_tried_from_it_before() -> None:
+    here = loop()
+    here.told.submit_many(work(), 3)  # more than it has slots for
+    here.do(SUBMIT)
+    expected = here.take(Asked("ana", Hold(tasks=(TASK,))))
+    other = here.take(Asked("ana", Cancel(tasks=(TASK,))), Asked("ana", Freeze()))
+    assert expected.events != other.events
+    again = here.take(Asked("ana", Hold(tasks=(TASK,))))
+    assert (again.events, again.replies, again.state) == (
+        expected.events,
+        expected.replies,
+        expected.state,
+    )
+
+
+def test_a_step_goes_on_with_the_queues_and_tells_the_router_of_each_change_once() -> None:
+    here = loop()
+    before = here.memory.router
+    here.do(SUBMIT)
+    assert here.memory.router is not before
+    assert here.memory.unrouted == (TASK,)
+    here.do(Tick())
+    assert here.memory.unrouted == ()
 
 
 def test_events_stand_one_after_the_other() -> None:
@@ -384,8 +408,10 @@ def test_the_router_is_told_what_changed_in_this_step_and_before() -> None:
     router = Listening(here.told.state.fleet)
     earlier = here.told.submit(work())
     memory = Memory(router=router, unrouted=(earlier,))
-    step(here.told.state, memory, [SUBMIT], StepTime(here.told.now_ms, EPOCH))
-    assert router.told == [earlier, TASK]
+    taken = step(here.told.state, memory, [SUBMIT], StepTime(here.told.now_ms, EPOCH))
+    assert isinstance(taken.memory.router, Listening)
+    assert taken.memory.router.told == (earlier, TASK)
+    assert router.told is None
 
 
 def test_noted_events_bring_nothing_with_them() -> None:

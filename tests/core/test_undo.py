@@ -1,25 +1,30 @@
 """Taking back what was done: what does, as far as it still is so, and what was done last."""
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet_tui.core.agents.commands import Cordon, Uncordon
-from fleet_tui.core.agents.events import AgentTripped, AgentTrusted
+from fleet_tui.core.agents.events import AgentTripped, AgentTrusted, AgentUncordoned
 from fleet_tui.core.engine.commands import Freeze, Thaw
+from fleet_tui.core.engine.events import EngineModeChanged
 from fleet_tui.core.fleet import Priority
-from fleet_tui.core.ids import AgentName, Epoch, Seq
+from fleet_tui.core.ids import AgentName, Epoch, Seq, TaskId
 from fleet_tui.core.ledger.base import Made
 from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.decide import decide
 from fleet_tui.core.ledger.decided import Decided
-from fleet_tui.core.ledger.events import Recorded, UnknownEvent
+from fleet_tui.core.ledger.events import Event, Recorded, UnknownEvent
 from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.modes import EngineMode
 from fleet_tui.core.notes.commands import AddNote
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.step import Asked, Memory, StepTime, step
 from fleet_tui.core.tasks.commands import Cancel, Expedite, Hold, Release, Requeue, SetPriority
+from fleet_tui.core.tasks.events import TaskHeld, TaskReleased, TaskReprioritized
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.core.undo import PastAct, author, inverse, last_act
 from tests.support.fleets import agent, fleet, work
@@ -135,6 +140,38 @@ def test_what_leaves_a_trace_cannot_be_taken_back() -> None:
     assert do(told, Cancel(tasks=(one, two))) == ()
     assert do(told, Requeue(tasks=(one,))) == ()
     assert inverse(told.state, (), Made(by=ME, at_ms=0)) == ()
+
+
+def test_a_change_that_changed_nothing_cannot_be_taken_back() -> None:
+    """What was so before is not known of a task or an agent that was not there, or not so."""
+    told = story("p")
+    (task,) = told.submit_many(work(), 1)
+    (known,), (stranger,) = names("a0"), names("b0")
+    made = Made(by=ME, at_ms=0)
+    held = TaskHeld(task=task, by=ME)
+    assert inverse(told.state, [held], made) == (Release(tasks=(task,), held=made),)
+    nothing: list[Event] = [
+        TaskReleased(task=task, by=ME),
+        TaskReleased(task=TaskId("gone"), by=ME),
+        TaskReprioritized(task=TaskId("gone"), priority=Priority.P1, by=ME),
+        AgentUncordoned(agent=known, by=ME),
+        AgentUncordoned(agent=stranger, by=ME),
+    ]
+    for event in nothing:
+        assert inverse(told.state, [held, event], made) == ()
+
+
+def test_of_the_modes_only_freeze_and_thaw_are_taken_back() -> None:
+    told = story("p")
+    do(told, Freeze(reason="a migration"), BOB)
+    made = Made(by=ME, at_ms=0)
+    known: dict[tuple[EngineMode, EngineMode], tuple[Command, ...]] = {
+        (EngineMode.NORMAL, EngineMode.HOLD): (Thaw(frozen=made),),
+        (EngineMode.HOLD, EngineMode.NORMAL): (Freeze(reason="a migration"),),
+    }
+    for was, mode in itertools.product(EngineMode, repeat=2):
+        event = EngineModeChanged(was=was, mode=mode, reason="a test")
+        assert inverse(told.state, [event], made) == known.get((was, mode), ())
 
 
 def test_trust_cannot_be_taken_back_and_hides_no_older_act() -> None:

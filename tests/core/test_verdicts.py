@@ -314,8 +314,20 @@ def test_a_verdict_is_recorded_with_its_author_and_ends_an_unknown_run(
     assert [type(e) for e in decided.events] == [TaskResolved, AttemptGivenUp, ENDS[verdict]]
     resolved, _, end = decided.events
     assert resolved == TaskResolved(task=run.id, verdict=verdict.value, by="ann", reason="looked")
-    assert isinstance(end, TaskEnded | TaskRetrying)
-    assert end.reason.startswith("ann says ")
+    now_ms = run.story.now_ms
+    says = "ann says it did not run"
+    ends = {
+        Verdict.RAN: TaskEnded(task=run.id, phase=TaskPhase.SUCCEEDED, reason="ann says it ran"),
+        Verdict.DID_NOT_RUN: TaskRetrying(task=run.id, not_before_ms=now_ms, reason=says, by="ann"),
+        Verdict.RUN_AGAIN: TaskRetrying(
+            task=run.id,
+            not_before_ms=now_ms,
+            reason="ann says run it again",
+            duplicate_possible=True,
+            by="ann",
+        ),
+    }
+    assert end == ends[verdict]
 
 
 @pytest.mark.parametrize("verdict", Verdict)

@@ -1,6 +1,9 @@
 """The project's own sources as the hygiene tests see them: text, syntax trees, names in full."""
 
 import ast
+import enum
+import importlib
+import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -58,6 +61,22 @@ def modules(*folders: str) -> tuple[Source, ...]:
             found.append(Source(path, text, ast.parse(text, path)))
     assert found, f"nothing below {folders}"
     return tuple(found)
+
+
+@cache
+def vocabularies() -> dict[str, type[enum.Enum]]:
+    """Every enum of the program by its name, which no two share."""
+    found: dict[str, type[enum.Enum]] = {}
+    for source in modules(PACKAGE):
+        if "Enum" not in source.text:
+            continue
+        name = source.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        module = importlib.import_module(name)
+        for _, kind in inspect.getmembers(module, inspect.isclass):
+            if issubclass(kind, enum.Enum) and kind.__module__ == name:
+                assert kind.__name__ not in found, f"two enums are named {kind.__name__}"
+                found[kind.__name__] = kind
+    return found
 
 
 def text_files() -> Iterator[Path]:

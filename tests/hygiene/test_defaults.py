@@ -4,9 +4,14 @@ import ast
 import io
 import tokenize
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import get_args
 
 import fleet_tui
+from fleet_tui.core.ledger.commands import Command
+from fleet_tui.core.ledger.events import Event
+from tests.hygiene.sources import PACKAGE, vocabularies
 
 FOR_MACHINES = ("noqa", "type:")
 """Comments that give no reason to anybody."""
@@ -52,6 +57,39 @@ def defaults(text: str) -> Iterator[tuple[int, str]]:
                 yield line, "default"
 
 
+@cache
+def members() -> frozenset[str]:
+    """The names of all events and commands, and of the bases that stand for several of them."""
+    kinds = (*get_args(Event), *get_args(Command))
+    bases = (base for kind in kinds for base in kind.__mro__)
+    return frozenset(b.__name__ for b in bases if b.__module__.startswith(f"{PACKAGE}."))
+
+
+def is_member(node: ast.AST) -> bool:
+    """Whether a part of a pattern names a word of a closed vocabulary."""
+    if isinstance(node, ast.MatchClass):
+        return ast.unparse(node.cls).rpartition(".")[2] in members()
+    if not isinstance(node, ast.MatchValue) or not isinstance(node.value, ast.Attribute):
+        return False
+    return ast.unparse(node.value.value).rpartition(".")[2] in vocabularies()
+
+
+def swallowed(text: str) -> Iterator[int]:
+    """Cases for everything else beside one that names an event, a command or a member of an enum:
+    nobody would hear of a new one. A comment does not help; only assert_never() does."""
+    for node in ast.walk(ast.parse(text)):
+        if not isinstance(node, ast.Match):
+            continue
+        if not any(is_member(part) for case in node.cases for part in ast.walk(case.pattern)):
+            continue
+        for case in node.cases:
+            pattern, body = case.pattern, case.body
+            is_default = isinstance(pattern, ast.MatchAs) and pattern.pattern is None
+            is_silent = isinstance(body[0], ast.Raise) or not is_total(body)
+            if is_default and case.guard is None and is_silent:
+                yield pattern.lineno
+
+
 def broad(caught: ast.expr | None) -> str | None:
     """Which of the names of all errors is among what is caught."""
     if caught is None:
@@ -84,6 +122,23 @@ def broad_excepts(text: str) -> Iterator[tuple[int, str]]:
 def test_every_default_is_total_or_says_why() -> None:
     found = [f"{path.name}:{line}" for path, text in modules() for line, _ in defaults(text)]
     assert found == []
+
+
+def test_no_default_swallows_a_word_of_a_closed_vocabulary() -> None:
+    found = [f"{path.name}:{line}" for path, text in modules() for line in swallowed(text)]
+    assert found == []
+
+
+def test_a_default_that_swallows_a_word_is_found() -> None:
+    silent = "match x:\n    case 1:\n        f()\n    case _:  # the rest\n        pass\n"
+    assert list(swallowed(silent)) == []
+    for word in ("TaskPlaced()", "e.AboutTask()", "Hold(tasks=_)", "Level.WARN", "C(Health.UP)"):
+        named = silent.replace("1", word)
+        assert list(swallowed(named)) == [4], word
+        assert list(swallowed(named.replace("case _:", "case rest:"))) == [4]
+        assert list(swallowed(named.replace("pass", "raise E(x)"))) == [4]
+        assert list(swallowed(named.replace("pass", "assert_never(x)"))) == []
+        assert list(swallowed(named.replace("case _:", "case Other():"))) == []
 
 
 def test_every_handler_of_all_errors_says_why() -> None:

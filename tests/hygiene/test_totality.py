@@ -1,30 +1,10 @@
 """A table of a closed vocabulary has an entry for each of its words, or says why not."""
 
 import ast
-import enum
-import importlib
-import inspect
 from collections.abc import Iterator
-from functools import cache
 
-from tests.hygiene.sources import PACKAGE, Source, modules
+from tests.hygiene.sources import PACKAGE, Source, modules, vocabularies
 from tests.hygiene.test_defaults import commented
-
-
-@cache
-def vocabularies() -> dict[str, type[enum.Enum]]:
-    """Every enum of the program by its name, which no two share."""
-    found: dict[str, type[enum.Enum]] = {}
-    for source in modules(PACKAGE):
-        if "Enum" not in source.text:
-            continue
-        name = source.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-        module = importlib.import_module(name)
-        for _, kind in inspect.getmembers(module, inspect.isclass):
-            if issubclass(kind, enum.Enum) and kind.__module__ == name:
-                assert kind.__name__ not in found, f"two enums are named {kind.__name__}"
-                found[kind.__name__] = kind
-    return found
 
 
 def keyed_by_members(table: ast.Dict) -> tuple[str, set[str]] | None:

@@ -8,12 +8,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from msgspec.structs import replace
 
-from fleet_tui.core.agents.brake import reconcile_brake
 from fleet_tui.core.agents.breaker import Breaker
+from fleet_tui.core.agents.events import HealthChanged
 from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.outcomes import BREAK
 from fleet_tui.core.agents.vitals import ProbeResult, VitalsReading
-from fleet_tui.core.alerting.alerts import reconcile_alerts
 from fleet_tui.core.fleet import (
     AgentSpec,
     FleetSpec,
@@ -25,16 +24,24 @@ from fleet_tui.core.fleet import (
 )
 from fleet_tui.core.ids import AgentName, ClientName, Epoch, Region, RunId, TaskId
 from fleet_tui.core.ledger.commands import Command
-from fleet_tui.core.ledger.decide import decide
-from fleet_tui.core.ledger.decided import Decided
-from fleet_tui.core.ledger.events import Event, Recorded, task_of
+from fleet_tui.core.ledger.events import Recorded, task_of
 from fleet_tui.core.ledger.fold import fold
 from fleet_tui.core.ledger.state import EMPTY_STATE
 from fleet_tui.core.routing.decision import RoutingDecision, Rule
 from fleet_tui.core.routing.record import MAX_DECISIONS
 from fleet_tui.core.routing.requirement import Requirement, requirement_of
 from fleet_tui.core.routing.schedule import Round, Router
-from fleet_tui.core.tasks.attempts import RunReport, learn, reconcile_attempts
+from fleet_tui.core.step import (
+    Asked,
+    Input,
+    RunReported,
+    StepTime,
+    Tick,
+    Told,
+    remember,
+    step,
+)
+from fleet_tui.core.tasks.attempts import RunReport
 from fleet_tui.core.tasks.commands import (
     Cancel,
     Drop,
@@ -48,7 +55,7 @@ from fleet_tui.core.tasks.commands import (
     Submit,
     Verdict,
 )
-from fleet_tui.core.tasks.events import TaskPlaced
+from fleet_tui.core.tasks.events import TaskPending, TaskPlaced
 from fleet_tui.core.tasks.evidence import (
     Checkpoint,
     Definite,
@@ -259,24 +266,26 @@ class Lifecycle(RuleBasedStateMachine):
         spec = fleet(agent("a1"), agent("a2", capabilities=["gpu"]), agent("a3", slots=1))
         self.story = Story(spec)
         self.story.all_up()
-        self.router = Router(spec)
-        self.touched: dict[TaskId, None] = {}
+        self.memory = remember(self.story.state)
         self.starts: Counter[str] = Counter()
 
-    def add(self, events: list[Event]) -> None:
-        self.story.add(*events)
-        self.touched.update((task, None) for e in events if (task := task_of(e)) is not None)
-        state, now_ms = self.story.state, self.story.now_ms
-        routed = self.router.schedule(state, {}, now_ms, list(self.touched))
-        afresh = Router(state.fleet).schedule(state, {}, now_ms)
-        assert sorted(routed, key=repr) == sorted(afresh, key=repr), "what is kept changes nothing"
+    def step(self, *inputs: Input) -> None:
+        before, moment = self.story.state, StepTime(self.story.now_ms, Epoch(1))
+        taken = step(before, self.memory, inputs, moment)
+        again = step(before, self.memory, inputs, moment)  # its router has to begin anew
+        assert again.events == taken.events, "what is kept changes nothing"
+        assert (again.replies, again.state) == (taken.replies, taken.state)
+        self.memory = taken.memory
+        routed = [e for e in taken.events if isinstance(e, TaskPlaced | TaskPending)]
+        self.story.add(*taken.events[: len(taken.events) - len(routed)])
+        agents = self.story.state.agents
         self.starts.update(e.run for e in routed if isinstance(e, TaskPlaced))
         given = Counter(e.agent for e in routed if isinstance(e, TaskPlaced))
         for name, count in given.items():
-            found = state.agents[name]
-            assert found.in_service or (found.may_be_tried(now_ms) and count == 1)
-        self.touched = {task: None for e in routed if (task := task_of(e)) is not None}
+            found = agents[name]
+            assert found.in_service or (found.may_be_tried(moment.now_ms) and count == 1)
         self.story.add(*routed)
+        assert self.story.state == taken.state
 
     @rule(spec=specs(), key=st.integers(0, 30))
     def submit(self, spec: TaskSpec, key: int) -> None:
@@ -284,9 +293,7 @@ class Lifecycle(RuleBasedStateMachine):
         self.command(command)
 
     def command(self, command: Command) -> None:
-        decision = decide(self.story.state, "me", command, self.story.now_ms)
-        if isinstance(decision, Decided):
-            self.add(list(decision.events))
+        self.step(Asked("me", command))
 
     @precondition(lambda self: self.story.state.totals.submitted)
     @rule(data=st.data())
@@ -338,19 +345,18 @@ class Lifecycle(RuleBasedStateMachine):
         lost = Unknown(LostReason.CONNECTION_LOST)
         words: list[RunReport] = [lost, *(Definite(f) for f in facts)]
         word = data.draw(st.sampled_from(words))
-        self.add(learn(self.story.state, run, word, self.story.now_ms))
+        self.step(RunReported(run, word))
 
     @rule(name=st.sampled_from(["a1", "a2", "a3"]), health=st.sampled_from(Health))
     def health(self, name: str, health: Health) -> None:
-        self.story.health(name, health)
-        self.add([])
+        found = self.story.state.agents[AgentName(name)]
+        told = HealthChanged(agent=found.name, health=health, was=found.health, reason="a test")
+        self.step(Told((told,)))
 
     @rule(ms=st.integers(1, 1_000_000))
     def time(self, ms: int) -> None:
         self.story.now_ms += ms
-        self.add(reconcile_attempts(self.story.state, self.story.now_ms))
-        self.add(reconcile_brake(self.story.state, self.story.now_ms))
-        self.add(reconcile_alerts(self.story.state, self.story.now_ms))
+        self.step(Tick())
 
     @invariant()
     def no_run_is_placed_twice(self) -> None:

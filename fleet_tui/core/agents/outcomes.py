@@ -35,12 +35,22 @@ from fleet_tui.core.reason_words import (
 )
 from fleet_tui.core.routing.requirement import Roster, requirement_of
 from fleet_tui.core.tasks.events import (
+    AboutAttempt,
+    AttemptCancelling,
+    AttemptCancelRefused,
+    AttemptCheckpointed,
     AttemptDied,
     AttemptFinished,
+    AttemptGivenUp,
+    AttemptLate,
     AttemptNotStarted,
     AttemptSeen,
     AttemptStarted,
     AttemptStopped,
+    AttemptSuspended,
+    AttemptTold,
+    AttemptTroubled,
+    AttemptUnknown,
     TaskBlamed,
 )
 from fleet_tui.core.tasks.evidence import Blame, Finished, LostReason, NotStarted
@@ -208,14 +218,16 @@ def verdict_on_agents(
         return []
     found: list[Event] = []
     for event in events:
+        if isinstance(event, TaskBlamed):
+            return _after_blame(state, event, attempt, now_ms)
+        if not isinstance(event, AboutAttempt):
+            continue
         match event:
             case AttemptStarted() | AttemptSeen():
                 found.extend(_after_start(agent, attempt))
             case AttemptFinished(ok=True):
                 if _is_on_trial(agent, attempt):
                     found.extend(trust(agent, "it completed a task again"))
-            case TaskBlamed():
-                return _after_blame(state, event, attempt, now_ms)
             case AttemptNotStarted(reason=reason, detail=detail, blame=blame):
                 end = _End(attempt, True, blame, reason, detail)
                 found.extend(_after_end(state, task, agent, end, now_ms))
@@ -225,8 +237,18 @@ def verdict_on_agents(
             case AttemptDied() | AttemptStopped():
                 end = _End(attempt, harmless=False)
                 found.extend(_after_end(state, task, agent, end, now_ms))
-            case _:  # news of the task alone, or of a run that is not over
-                pass
+            case (
+                AttemptTroubled()
+                | AttemptSuspended()
+                | AttemptCheckpointed()
+                | AttemptCancelling()
+                | AttemptCancelRefused()
+            ):
+                pass  # it is not over
+            case AttemptUnknown() | AttemptGivenUp() | AttemptLate() | AttemptTold():
+                pass  # whether its agent did well was not learned in time
+            case _:
+                assert_never(event)
     return found
 
 

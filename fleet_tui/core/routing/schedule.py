@@ -6,7 +6,8 @@ of probes and instant give the same events, and offline replay recomputes every 
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping
-from typing import assert_never
+from copy import copy
+from typing import Self, assert_never
 
 from fleet_tui.core.agents.model import AgentState
 from fleet_tui.core.agents.vitals import ProbeResult
@@ -48,7 +49,9 @@ ProbeResults = Mapping[AgentName, ProbeResult]
 class Router:
     """Routes for one fleet file; recreated when the file changes.
 
-    Its state follows from the file and the tasks it was given, so a new one gives the same result.
+    Holds nothing but what follows from the file and from the tasks it was told of, so a new one
+    says the same. A round changes its queues: whoever needs the router as it was before goes on
+    with its :meth:`successor`.
     """
 
     def __init__(self, fleet: FleetSpec) -> None:
@@ -59,6 +62,13 @@ class Router:
             places = self._order.setdefault(spec.pool, {})
             places[spec.name] = len(places)
         self._waiting: WaitQueues | None = None
+
+    def successor(self) -> Self:
+        """A router that goes on where this one is. It takes the queues with it: when this one is
+        asked again, it makes them anew from the tasks in the state, and says the same."""
+        other = copy(self)
+        self._waiting = None
+        return other
 
     def schedule(
         self,

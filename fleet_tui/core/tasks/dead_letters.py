@@ -119,6 +119,7 @@ def requeue(state: FleetState, by: str, command: Requeue, now_ms: int) -> Decisi
                 not_before_ms=now_ms + wait_ms,
                 reason=f"requeued by {by}{why}",
                 by=by,
+                why=command.reason,
                 duplicate_possible=may_have_unseen_run(task),
             )
         ]

@@ -166,7 +166,9 @@ class TaskRetrying(AboutTask, frozen=True, kw_only=True, tag="task.retrying"):
     reason: str
     duplicate_possible: bool = False
     by: str = ""
-    """The operator who requested it; empty when the engine decided."""
+    """The operator who asked for it; empty when the engine decided."""
+    why: str = ""
+    """The operator's own reason for a requeue."""
 
 
 class TaskBlamed(AboutTask, frozen=True, kw_only=True, tag="task.blamed"):

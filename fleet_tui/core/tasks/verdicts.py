@@ -100,13 +100,14 @@ def _after_verdict(task: Task, by: str, command: Resolve, now_ms: int) -> Event:
             return TaskEnded(task=task.id, phase=TaskPhase.SUCCEEDED, reason=f"{by} says it ran")
         case Verdict.DID_NOT_RUN:
             return TaskRetrying(
-                task=task.id, not_before_ms=now_ms, reason=f"{by} says it did not run"
+                task=task.id, not_before_ms=now_ms, reason=f"{by} says it did not run", by=by
             )
         case Verdict.RUN_AGAIN:
             return TaskRetrying(
                 task=task.id,
                 not_before_ms=now_ms,
                 reason=f"{by} says run it again",
+                by=by,
                 duplicate_possible=True,
             )
         case _:

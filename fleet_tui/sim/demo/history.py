@@ -1,19 +1,19 @@
 """Half an hour that never was: a ledger, samples and logs as an engine would have left them.
 
-The same pure core that runs live is run here against simulated agents in virtual time, so every
-decision of the history is one the engine would have made.
+The same pure step that runs live (:func:`fleet_tui.core.step.step`) is taken here against simulated
+agents in virtual time, so every decision of the history is one the engine would have made.
 """
 
 import heapq
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import count, pairwise
 
 import msgspec
+from msgspec.structs import replace
 
-from fleet_tui.core.agents.brake import reconcile_brake
-from fleet_tui.core.agents.events import AgentIdentified, HealthChanged
-from fleet_tui.core.agents.model import Health
+from fleet_tui.core.agents.events import CanaryStarted
 from fleet_tui.core.agents.vitals import (
     FailureKind,
     FleetSample,
@@ -21,21 +21,29 @@ from fleet_tui.core.agents.vitals import (
     ProbeResult,
     VitalsReading,
 )
-from fleet_tui.core.alerting.alerts import reconcile_alerts
-from fleet_tui.core.engine.events import FleetLoaded
 from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.ids import AgentName, Epoch, RunId, Seq, TaskId
 from fleet_tui.core.ledger.events import Event, Recorded
-from fleet_tui.core.ledger.fold import fold
 from fleet_tui.core.ledger.narrate import log_line
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
 from fleet_tui.core.logs import Level, LogLine
-from fleet_tui.core.routing.schedule import Router
+from fleet_tui.core.routing.schedule import ProbeResults, Router
 from fleet_tui.core.status import sample_of
-from fleet_tui.core.tasks.attempts import RunReport, find_attempt, learn, reconcile_attempts
-from fleet_tui.core.tasks.events import TaskPlaced, TaskSubmitted
-from fleet_tui.core.tasks.evidence import Answer, Definite, Died, Finished, Started, Usage
-from fleet_tui.core.tasks.submission import payload_sha256
+from fleet_tui.core.step import (
+    AgentProbed,
+    Asked,
+    FleetChanged,
+    Input,
+    RunReported,
+    StepTime,
+    Tick,
+    remember,
+    step,
+)
+from fleet_tui.core.tasks.attempts import find_attempt
+from fleet_tui.core.tasks.commands import Submit
+from fleet_tui.core.tasks.events import TaskPlaced
+from fleet_tui.core.tasks.evidence import Answer, Definite, Died, Fact, Finished, Started, Usage
 from fleet_tui.core.text.ulid import new_ulid
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.sim.demo.behaviour import Planner, RunPlan, planner, profile_of
@@ -47,8 +55,12 @@ TICK_MS = 5_000
 """How often time alone is looked at: alerts, deadlines, work that waits to be tried again."""
 SAMPLE_MS = 5_000
 LOOK_MS = 15_000
+"""How often agents that answer are looked at; one that does not is looked at as its file says."""
 START_MS = 120
 """From placement to the agent's word that it runs."""
+CANARY_MS = 3_000
+"""How long a canary run takes."""
+EPOCH = Epoch(1)
 CHATTER_MS = 600_000
 """Agents' routine lines reach this far back; of what was before, warnings and errors are left."""
 QUIET_MS = 2_000
@@ -89,6 +101,25 @@ def make_history(
     return _Past(fleet, seed, until_ms, minutes, per_minute).live()
 
 
+class _Closing(Router):
+    """Places no run that would still go on at the end: its task waits for the engine instead."""
+
+    def __init__(self, fleet: FleetSpec, ends_in_time: Callable[[FleetState, Event], bool]) -> None:
+        super().__init__(fleet)
+        self._ends_in_time = ends_in_time
+
+    def schedule(
+        self,
+        state: FleetState,
+        probes: ProbeResults,
+        now_ms: int,
+        changed: Iterable[TaskId] | None = None,
+    ) -> list[Event]:
+        """See :meth:`Router.schedule`."""
+        events = super().schedule(state, probes, now_ms, changed)
+        return [event for event in events if self._ends_in_time(state, event)]
+
+
 class _Past:
     """Virtual time: a heap of things to come, played one after the other."""
 
@@ -101,7 +132,7 @@ class _Past:
         self.now_ms = self.start_ms
         self.state = EMPTY_STATE
         self.rng = random.Random(f"{seed}/history")  # noqa: S311  # a simulation, not a secret
-        self.router = Router(fleet)
+        self.memory = remember(self.state)
         self.workload = Workload(
             fleet, rng=self.rng, pace=Pace(lambda: self.now_ms), per_minute=per_minute
         )
@@ -112,7 +143,8 @@ class _Past:
         self.plans: dict[tuple[RunId, AgentName], RunPlan] = {}
         self.machines = {name: Host(name, seed) for name in fleet.hosts}
         self.outages = self._outages()
-        self.probes: dict[AgentName, ProbeResult] = {}
+        self.watched: set[AgentName] = set()
+        """Agents that are looked at closely."""
         self.batches: list[tuple[int, list[Event]]] = []
         self.samples: list[ProbeResult | FleetSample] = []
         self.lines: list[LogLine] = []
@@ -120,16 +152,16 @@ class _Past:
         self.order = count()
 
     def live(self) -> DemoHistory:
-        self.commit([FleetLoaded(spec=self.fleet, by="demo")])
-        self.commit([e for name in self.fleet.agents for e in self._joined(name)])
+        self.step(FleetChanged(self.fleet, "demo"))
+        self.memory = replace(self.memory, router=_Closing(self.fleet, self._ends_in_time))
+        self.step(*map(self._look, self.fleet.agents))
         self.at(self.now_ms, self.arrive)
         self.at(self.now_ms, self.tick)
         self.at(self.now_ms, self.sample)
         for n, name in enumerate(self.fleet.agents):
-            self.at(self.now_ms + n * LOOK_MS // len(self.fleet.agents), self._look_at(name))
+            self.at(self.now_ms + (n + 1) * LOOK_MS // len(self.fleet.agents), self._looks(name))
         for outage in self.outages:
-            self.at(outage.from_ms, self._lose(outage))
-            self.at(outage.to_ms, self._return(outage))
+            self.at(outage.from_ms, self._lose(outage.agent))
         while self.ahead and self.ahead[0][0] <= self.end_ms:
             self.now_ms, _, act = heapq.heappop(self.ahead)
             act()
@@ -141,21 +173,27 @@ class _Past:
     def at(self, at_ms: int, act: Callable[[], None]) -> None:
         heapq.heappush(self.ahead, (at_ms, next(self.order), act))
 
-    def commit(self, events: list[Event]) -> None:
-        if not events:
-            return
+    def step(self, *inputs: Input) -> None:
+        """What an engine decides after these, and what its runs come to."""
+        taken = step(self.state, self.memory, inputs, StepTime(self.now_ms, EPOCH))
         first = self.state.seq + 1
-        rows = [
-            Recorded(Seq(first + n), self.now_ms, Epoch(1), event) for n, event in enumerate(events)
-        ]
-        self.state = fold(self.state, rows)
+        self.state, self.memory = taken.state, taken.memory
+        if not taken.events:
+            return
         if not self.batches or self.batches[-1][0] != self.now_ms:
             self.batches.append((self.now_ms, []))
-        self.batches[-1][1].extend(events)
-        for row in rows:
+        self.batches[-1][1].extend(taken.events)
+        for n, event in enumerate(taken.events):
+            row = Recorded(Seq(first + n), self.now_ms, EPOCH, event)
             line = log_line(row, self.state)
             if line is not None:
                 self.lines.append(line)
+            if isinstance(event, TaskPlaced):
+                plan = self.plans[event.run, event.agent]
+                self.at(self.now_ms + START_MS, self._started(event.run, plan))
+            elif isinstance(event, CanaryStarted):
+                well = RunReported(event.run, Definite(Finished(ok=True)))
+                self.at(self.now_ms + CANARY_MS, partial(self.step, well))
 
     # Work
 
@@ -165,52 +203,27 @@ class _Past:
         self.at(self.now_ms + max(1, round(self.rng.expovariate(rate_per_s) * 1_000)), self.arrive)
         spec = self.workload.draw()
         task = TaskId(new_ulid(self.now_ms, self.rng.randbytes(10)))
-        self.commit(
-            [
-                TaskSubmitted(
-                    task=task,
-                    number=self.state.totals.submitted + 1,
-                    key=task,
-                    spec=spec,
-                    by=spec.client or "operator",
-                    payload_sha256=payload_sha256(spec),
-                )
-            ]
-        )
-        self.route()
+        self.step(Asked(spec.client or "operator", Submit(task=task, key=task, spec=spec)))
 
-    def route(self) -> None:
-        events = self.router.schedule(self.state, self.probes, self.now_ms)
-        fits = []
-        for event in events:
-            if isinstance(event, TaskPlaced):
-                plan = self._plan(event)
-                end_ms = self.now_ms + START_MS + round(plan.duration_s * 1_000)
-                if end_ms > self.end_ms:
-                    continue  # it would still run now: it waits for the engine instead
-                self.at(self.now_ms + START_MS, self._started(event.run, plan))
-            fits.append(event)
-        self.commit(fits)
-
-    def _plan(self, placed: TaskPlaced) -> RunPlan:
-        """The course of a run; drawn once, for near the end it is asked again and again."""
-        plan = self.plans.get((placed.run, placed.agent))
-        if plan is None:
-            task = self.state.open_tasks[placed.task]
-            plan = self.planners[placed.agent](placed.run, task.spec.payload.raw)
-            self.plans[placed.run, placed.agent] = plan
-        return plan
+    def _ends_in_time(self, state: FleetState, event: Event) -> bool:
+        if not isinstance(event, TaskPlaced):
+            return True
+        payload = state.open_tasks[event.task].spec.payload.raw
+        plan = self.planners[event.agent](event.run, payload)
+        self.plans[event.run, event.agent] = plan
+        return self.now_ms + START_MS + round(plan.duration_s * 1_000) <= self.end_ms
 
     def _started(self, run: RunId, plan: RunPlan) -> Callable[[], None]:
         def act() -> None:
-            if not self._learn(run, Definite(Started(boot_id="demo"))):
+            if not self._is_open(run):
                 return
+            self._learn(run, Started(boot_id="demo"))
             at_ms = self.now_ms
-            for step in plan.steps:
-                at_ms += round(step.after_s * 1_000)
-                level = Level[step.level]
+            for line in plan.steps:
+                at_ms += round(line.after_s * 1_000)
+                level = Level[line.level]
                 if level >= Level.WARN or at_ms >= self.end_ms - CHATTER_MS:
-                    self.at(at_ms, self._write(run, level, step.message))
+                    self.at(at_ms, self._write(run, level, line.message))
             end_ms = self.now_ms + round(plan.duration_s * 1_000)
             self.at(end_ms, self._ended(run, plan))
 
@@ -231,18 +244,15 @@ class _Past:
             failure="" if plan.error is None else "model-error",
             detail=Untrusted(plan.error or ""),
         )
-        return lambda: self._end_and_route(run, fact)
+        return lambda: self._learn(run, fact)
 
-    def _end_and_route(self, run: RunId, fact: Finished) -> None:
-        self._learn(run, Definite(fact))
-        self.route()
+    def _learn(self, run: RunId, fact: Fact) -> None:
+        if self._is_open(run):
+            self.step(RunReported(run, Definite(fact)))
 
-    def _learn(self, run: RunId, report: RunReport) -> bool:
+    def _is_open(self, run: RunId) -> bool:
         found = find_attempt(self.state, run)
-        if found is None or not found[1].phase.is_open:
-            return False
-        self.commit(learn(self.state, run, report, self.now_ms))
-        return True
+        return found is not None and found[1].phase.is_open
 
     def _write(self, run: RunId, level: Level, message: str) -> Callable[[], None]:
         def act() -> None:
@@ -265,10 +275,7 @@ class _Past:
 
     def tick(self) -> None:
         self.at(self.now_ms + TICK_MS, self.tick)
-        self.commit(reconcile_brake(self.state, self.now_ms))
-        self.commit(reconcile_attempts(self.state, self.now_ms))
-        self.route()
-        self.commit(reconcile_alerts(self.state, self.now_ms))
+        self.step(Tick())
 
     def sample(self) -> None:
         self.at(self.now_ms + SAMPLE_MS, self.sample)
@@ -276,25 +283,24 @@ class _Past:
 
     # Agents
 
-    def _joined(self, name: AgentName) -> list[Event]:
-        return [
-            AgentIdentified(agent=name, version=VERSION, boot_id="demo"),
-            HealthChanged(
-                agent=name, health=Health.UP, was=Health.JOINING, reason="first probe answered"
-            ),
-        ]
-
-    def _look_at(self, name: AgentName) -> Callable[[], None]:
+    def _looks(self, name: AgentName) -> Callable[[], None]:
         def act() -> None:
             self.at(self.now_ms + LOOK_MS, act)
-            look = self._reading(name)
-            self.probes[name] = look
-            self.samples.append(look)
+            if name not in self.watched:
+                self.step(self._look(name))
 
         return act
 
-    def _reading(self, name: AgentName) -> ProbeResult:
-        if any(o.agent == name and o.from_ms <= self.now_ms < o.to_ms for o in self.outages):
+    def _look(self, name: AgentName) -> AgentProbed:
+        result = self._result(name)
+        self.samples.append(result)
+        return AgentProbed(result)
+
+    def _is_away(self, name: AgentName) -> bool:
+        return any(o.agent == name and o.from_ms <= self.now_ms < o.to_ms for o in self.outages)
+
+    def _result(self, name: AgentName) -> ProbeResult:
+        if self._is_away(name):
             return ProbeFailure(
                 agent=name, observed_at_ms=self.now_ms, kind=FailureKind.GATEWAY_DOWN
             )
@@ -333,40 +339,22 @@ class _Past:
             for place, begin, end in ((7, 0.25, 0.32), (16, 0.58, 0.66))
         ]
 
-    def _lose(self, outage: Outage) -> Callable[[], None]:
-        def act() -> None:
-            agent = self.state.agents[outage.agent]
-            self.commit(
-                [
-                    HealthChanged(
-                        agent=agent.name,
-                        health=Health.DOWN,
-                        was=agent.health,
-                        reason="3 failed probes in a row: " + FailureKind.GATEWAY_DOWN.text,
-                        failure=FailureKind.GATEWAY_DOWN,
-                    )
-                ]
-            )
-            for run in sorted(agent.runs):
-                self._learn(run, Definite(Died(reason="was killed")))
-            self.route()
+    def _lose(self, name: AgentName) -> Callable[[], None]:
+        """Its process ends, and all runs with it; a lost connection is a probe that failed."""
 
-        return act
-
-    def _return(self, outage: Outage) -> Callable[[], None]:
         def act() -> None:
-            agent = self.state.agents[outage.agent]
-            self.commit(
-                [
-                    HealthChanged(
-                        agent=agent.name,
-                        health=Health.UP,
-                        was=agent.health,
-                        reason="3 successful probes in a row",
-                    )
-                ]
-            )
-            self.route()
+            self.watched.add(name)
+            runs = sorted(self.state.agents[name].runs)
+            died = [RunReported(run, Definite(Died(reason="was killed"))) for run in runs]
+            self.step(self._look(name), *died)
+            self.at(self.now_ms + self.fleet.agents[name].probe.every_ms, look_again)
+
+        def look_again() -> None:
+            self.step(self._look(name))
+            if self.state.agents[name].in_service and not self._is_away(name):
+                self.watched.discard(name)
+            else:
+                self.at(self.now_ms + self.fleet.agents[name].probe.every_ms, look_again)
 
         return act
 

@@ -26,15 +26,22 @@ from fleet_tui.core.agents.events import (
 )
 from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.vitals import FailureKind, Limit
+from fleet_tui.core.alerting.events import AboutAlert
 from fleet_tui.core.engine.events import (
     EngineModeChanged,
     EngineStarted,
+    EngineStopped,
+    EngineTroubled,
+    EngineUnitFailed,
+    FleetFileJudged,
     FleetLoaded,
+    MachinesFound,
 )
 from fleet_tui.core.fleet import EMPTY_FLEET, FleetSpec, Prices, TaskClass
 from fleet_tui.core.ids import AgentName, PoolName, RunId, TaskId, split_run_id
-from fleet_tui.core.ledger import events as e
+from fleet_tui.core.ledger.events import Recorded, SegmentOpened, UnknownEvent
 from fleet_tui.core.modes import EngineMode
+from fleet_tui.core.notes.events import NoteAdded
 from fleet_tui.core.tasks.commands import Verdict
 from fleet_tui.core.tasks.events import (
     AboutAttempt,
@@ -289,7 +296,7 @@ class Book:
             for work in self.works.values()
         )
 
-    def enter(self, row: e.Recorded) -> None:
+    def enter(self, row: Recorded) -> None:
         """Write an event down."""
         self.at_ms = row.at_ms
         match row.event:
@@ -313,8 +320,12 @@ class Book:
             case FailoverResumed(pool=pool):
                 self.braked.discard(pool)
                 self.thawed_ms[pool] = row.at_ms
-            case _:  # the rules ask nothing that other events change
+            case EngineStopped() | EngineUnitFailed() | EngineTroubled() | FleetFileJudged():
+                pass  # the rules ask nothing that these change
+            case MachinesFound() | AboutAlert() | NoteAdded() | SegmentOpened() | UnknownEvent():
                 pass
+            case _:
+                assert_never(row.event)
 
     def _agent(self, event: AgentEvent, at_ms: int) -> None:
         agent = self.agents.get(event.agent)

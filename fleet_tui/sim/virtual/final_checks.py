@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from fleet_tui.core.fleet import TaskClass
 from fleet_tui.core.ids import AgentName, RunId, TaskId
-from fleet_tui.core.ledger.events import Event, Recorded
+from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.ledger.fold import fold
 from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.state import EMPTY_STATE
@@ -26,7 +26,7 @@ from fleet_tui.sim.virtual.breakers import breakers
 from fleet_tui.sim.virtual.checks import Checks
 from fleet_tui.sim.virtual.fit import fitness
 from fleet_tui.sim.virtual.kept import kept
-from fleet_tui.sim.virtual.ledger_view import REQUEUED_BY, Requeued, Run, TaskView
+from fleet_tui.sim.virtual.ledger_view import Requeued, Run, TaskView
 from fleet_tui.sim.virtual.truth import Execution
 from fleet_tui.sim.virtual.turns import boundary
 from fleet_tui.sim.virtual.world import World
@@ -50,6 +50,9 @@ BRAKE_S = 60.0
 
 _AGAIN = ("verdict-run-again", "verdict-did-not-run")
 """What people say who want a task to run once more."""
+
+WithoutResult = AttemptNotStarted | AttemptDied | AttemptStopped | AttemptTold
+"""What tells the fate of a run that has no result."""
 
 
 def check_at_the_end(world: World, checks: Checks) -> None:
@@ -114,11 +117,9 @@ def _one_execution(world: World, checks: Checks, execution: Execution) -> None:
 def _wanted_again(world: World, checks: Checks, task: str) -> list[float]:
     """When people asked for another run of a task: verdicts, and requeues that were done."""
     verdicts = [call.sent_s for verb in _AGAIN for call in world.truth.asked(verb, task)]
-    done = {r.reason for r in checks.view.requeued if r.task == task}
+    done = {r.why for r in checks.view.requeued if r.task == task}
     return verdicts + [
-        ask.sent_s
-        for ask in world.truth.requeues
-        if task in ask.tasks and REQUEUED_BY + ask.reason in done
+        ask.sent_s for ask in world.truth.requeues if task in ask.tasks and ask.reason in done
     ]
 
 
@@ -126,7 +127,7 @@ def _letters(world: World, checks: Checks) -> None:
     """What operators asked about dead letters was done as they were told, once, at their pace."""
     done: dict[str, list[Requeued]] = {}
     for one in checks.view.requeued:
-        done.setdefault(one.reason.removeprefix(REQUEUED_BY), []).append(one)
+        done.setdefault(one.why, []).append(one)
     for ask in world.truth.requeues:
         found = done.pop(ask.reason, [])
         tasks = [one.task for one in found]
@@ -289,51 +290,66 @@ def _needless_stop(world: World, checks: Checks, run: str, at_s: float) -> None:
 def _told(world: World, checks: Checks) -> None:
     """P6: every fact in the ledger is one."""
     for at_s, row in checks.view.told:
-        match row.event:
-            case AttemptCancelling(run=silent, cause=CancelCause.HEARTBEAT):
-                _needless_stop(world, checks, silent, at_s)
-            case _:  # other events are facts of _true_facts, or of nobody
-                pass
-        run = _over(row.event)
-        if run is None:
-            continue
-        e = _at(world, run, at_s)
+        event = row.event
+        if isinstance(event, AttemptCancelling) and event.cause is CancelCause.HEARTBEAT:
+            _needless_stop(world, checks, event.run, at_s)
+        elif isinstance(event, AttemptFinished):
+            _finished(world, checks, event, at_s)
+        elif isinstance(event, WithoutResult):
+            _without_result(world, checks, event, at_s)
+
+
+def _finished(world: World, checks: Checks, event: AttemptFinished, at_s: float) -> None:
+    run, answer = event.run, event.answer
+    e = _at(world, run, at_s)
+    _stays_over(world, checks, run, at_s)
+    true = e is not None and e.ended_s is not None and e.ended_s <= at_s
+    if e is None or not true or not e.recorded or event.ok != (e.status == 0):
+        checks.broken("facts-are-true", f"{run} finished, says the ledger", at_s)
+    elif answer.text.raw != e.output and not (
+        # Gateways keep no words of a failed turn, nor of one whose session is gone. That an answer
+        # is lost is not enough: it may have been looked for in the wrong place.
+        e.in_gateway and not answer.size_bytes and (not event.ok or event.detail == WORDS_LOST)
+    ):
+        checks.broken("facts-are-true", f"{run} gave another answer", at_s)
+
+
+def _without_result(world: World, checks: Checks, event: WithoutResult, at_s: float) -> None:
+    run, says = event.run, _word(event)
+    e = _at(world, run, at_s)
+    if says.is_final:
         _stays_over(world, checks, run, at_s)
-        match row.event:
-            case AttemptFinished(ok=ok, answer=answer, detail=detail):
-                true = e is not None and e.ended_s is not None and e.ended_s <= at_s
-                if e is None or not true or not e.recorded or ok != (e.status == 0):
-                    checks.broken("facts-are-true", f"{run} finished, says the ledger", at_s)
-                elif answer.text.raw != e.output and not (
-                    # Gateways keep no words of a failed turn, nor of one whose session is gone.
-                    e.in_gateway and not answer.size_bytes and (not ok or detail == WORDS_LOST)
-                ):
-                    checks.broken("facts-are-true", f"{run} gave another answer", at_s)
-            case AttemptNotStarted() | AttemptTold(says=LateWord.NEVER_STARTED):
-                if e is not None:
-                    checks.broken("facts-are-true", f"{run} never starts, says the ledger", at_s)
-            case AttemptDied() | AttemptTold(says=LateWord.DIED):
-                if e is not None and e.wiped_s is not None and e.wiped_s < at_s:
-                    continue  # nobody can know more
-                if e is None or e.lives or e.recorded or (e.ended_s or 0.0) > at_s:
-                    checks.broken("facts-are-true", f"{run} died, says the ledger", at_s)
-            case AttemptStopped() | AttemptTold(says=LateWord.STOPPED):
-                done = e is not None and e.status == 0 and e.recorded
-                if e is None or e.lives or done or (e.ended_s or 0.0) > at_s:
-                    checks.broken("facts-are-true", f"{run} was stopped, says the ledger", at_s)
-            case _:  # events that tell no fact of a host
-                pass
+    match says:
+        case LateWord.RUNS:
+            pass
+        case LateWord.NEVER_STARTED:
+            if e is not None:
+                checks.broken("facts-are-true", f"{run} never starts, says the ledger", at_s)
+        case LateWord.DIED:
+            if e is not None and e.wiped_s is not None and e.wiped_s < at_s:
+                return  # nobody can know more
+            if e is None or e.lives or e.recorded or (e.ended_s or 0.0) > at_s:
+                checks.broken("facts-are-true", f"{run} died, says the ledger", at_s)
+        case LateWord.STOPPED:
+            done = e is not None and e.status == 0 and e.recorded
+            if e is None or e.lives or done or (e.ended_s or 0.0) > at_s:
+                checks.broken("facts-are-true", f"{run} was stopped, says the ledger", at_s)
+        case _:
+            assert_never(says)
 
 
-def _over(event: Event) -> str | None:
-    """The run that is over for ever, says the ledger."""
+def _word(event: WithoutResult) -> LateWord:
     match event:
-        case AttemptFinished() | AttemptNotStarted() | AttemptDied() | AttemptStopped():
-            return event.run
-        case AttemptTold(says=says) if says.is_final:
-            return event.run
-        case _:  # events after which a run may go on
-            return None
+        case AttemptNotStarted():
+            return LateWord.NEVER_STARTED
+        case AttemptDied():
+            return LateWord.DIED
+        case AttemptStopped():
+            return LateWord.STOPPED
+        case AttemptTold(says=says):
+            return says
+        case _:
+            assert_never(event)
 
 
 def _at(world: World, run: str, at_s: float) -> Execution | None:

@@ -5,7 +5,7 @@ own.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 import msgspec
 from msgspec.structs import replace
@@ -15,15 +15,25 @@ from fleet_tui.core.fleet import FleetSpec, Priority, TaskClass
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.tasks.events import (
+    AboutAttempt,
+    AboutTask,
     AttemptCancelling,
+    AttemptCancelRefused,
     AttemptCheckpointed,
     AttemptDied,
+    AttemptEvent,
     AttemptFinished,
     AttemptGivenUp,
+    AttemptLate,
     AttemptNotStarted,
+    AttemptSeen,
+    AttemptStarted,
     AttemptStopped,
+    AttemptSuspended,
     AttemptTold,
+    AttemptTroubled,
     AttemptUnknown,
+    TaskBlamed,
     TaskCancelRequested,
     TaskDropped,
     TaskEdited,
@@ -31,6 +41,7 @@ from fleet_tui.core.tasks.events import (
     TaskExpedited,
     TaskHeld,
     TaskNeedsOperator,
+    TaskPending,
     TaskPlaced,
     TaskReleased,
     TaskReprioritized,
@@ -41,8 +52,21 @@ from fleet_tui.core.tasks.events import (
 from fleet_tui.core.tasks.evidence import Blame, LateWord
 from fleet_tui.core.tasks.model import TaskPhase, TaskSpec
 
-REQUEUED_BY = "requeued by operator: "
-"""What stands in the ledger before the reason that an operator gave."""
+AskedOfTask = (
+    TaskSubmitted
+    | TaskResolved
+    | TaskCancelRequested
+    | TaskEdited
+    | TaskDropped
+    | TaskHeld
+    | TaskReleased
+    | TaskExpedited
+    | TaskReprioritized
+)
+"""What people ask for."""
+
+DecidedOfTask = TaskPending | TaskPlaced | TaskRetrying | TaskBlamed | TaskNeedsOperator | TaskEnded
+"""What becomes of a task. With what people ask for that is all: the type checker compares."""
 
 
 class Run(msgspec.Struct, kw_only=True):
@@ -97,6 +121,8 @@ class TaskView(msgspec.Struct, kw_only=True):
     """Since when it is to be stopped; None when nobody wants that, or somebody decided since."""
     needs_operator: bool = False
     """Nobody but an operator may say what becomes of it."""
+    judged: bool = False
+    """An operator gave a verdict, from which something has to follow next."""
     dropped: bool = False
     marked: bool = False
     """A run of it left a checkpoint."""
@@ -118,7 +144,8 @@ class Requeued(NamedTuple):
     """A dead letter that may run again, as committed."""
 
     task: str
-    reason: str
+    why: str
+    """The operator's reason."""
     seq: int
     at_ms: int
     not_before_ms: int
@@ -141,8 +168,15 @@ class LedgerView:
         """These were committed now."""
         for row in rows:
             self.told.append((now_s, row))
-            if not self._work(row, now_s):
-                self._queue(row, now_s)
+            event = row.event
+            if isinstance(event, AskedOfTask):
+                self._asked(event, now_s)
+            elif isinstance(event, AboutTask):
+                self._task(event, row, now_s)
+            elif isinstance(event, AboutAttempt):
+                self._run(event, row, now_s)
+            elif isinstance(event, FleetLoaded):
+                self.fleets.append(event.spec)
 
     def _goes_on(self, task: TaskView, how: str, now_s: float) -> None:
         """Something becomes of a task: no run of it may be open, and nobody may have to ask."""
@@ -169,53 +203,9 @@ class LedgerView:
         if isinstance(event, AttemptFinished | AttemptNotStarted) and event.blame is Blame.AGENT:
             task.failed_by.add(run.agent)
 
-    def _queue(self, row: Recorded, now_s: float) -> None:
-        """What people ask for."""
-        match row.event:
-            case TaskSubmitted() as event:
-                self.tasks[event.task] = TaskView(
-                    id=event.task,
-                    key=event.key,
-                    spec=event.spec,
-                    wanted=event.spec,
-                    priority=event.spec.priority,
-                    number=event.number,
-                )
-            case TaskResolved() as event:
-                task = self.tasks[event.task]
-                task.needs_operator, task.cancelled_s = False, None
-                last = self.runs.get(task.last or "")
-                if last is not None and last.given_up_s is None:
-                    last.given_up_by_verdict = True
-            case TaskCancelRequested() as event:
-                task = self.tasks[event.task]
-                task.needs_operator, task.cancelled_s = False, now_s
-            case TaskEdited() as event:
-                task = self.tasks[event.task]
-                if task.ended is None:
-                    self._broken("only-dead-letters", f"{task.key} was edited while it was open")
-                task.wanted = event.spec
-            case TaskDropped() as event:
-                self.tasks[event.task].dropped = True
-            case TaskHeld() as event:
-                self.tasks[event.task].held = True
-            case TaskReleased() as event:
-                self.tasks[event.task].held = False
-            case TaskExpedited() as event:
-                self.tasks[event.task].expedited_s = now_s
-            case TaskReprioritized() as event:
-                task = self.tasks[event.task]
-                task.priority = event.priority
-                task.wanted = replace(task.wanted, priority=event.priority)
-            case FleetLoaded(spec=spec):
-                self.fleets.append(spec)
-            case _:  # events that nobody asked for
-                pass
-
-    def _work(self, row: Recorded, now_s: float) -> bool:
-        """What becomes of tasks and runs; False when the event is about something else."""
-        match row.event:
-            case TaskPlaced() as event:
+    def _task(self, event: DecidedOfTask, row: Recorded, now_s: float) -> None:
+        match event:
+            case TaskPlaced():
                 task = self.tasks[event.task]
                 if row.at_ms < task.not_before_ms:
                     early_ms = task.not_before_ms - row.at_ms
@@ -230,49 +220,99 @@ class LedgerView:
                     fleet=self.fleets[-1],
                     spec=task.wanted,
                 )
-            case TaskRetrying() as event:
+            case TaskRetrying():
                 task = self.tasks[event.task]
                 self._goes_on(task, "retried", now_s)
-                if event.by:
+                if event.by and not task.judged:
                     if task.ended is None:
                         self._broken("only-dead-letters", f"{task.key} was requeued while open")
-                    again = Requeued(
-                        event.task, event.reason, row.seq, row.at_ms, event.not_before_ms
-                    )
+                    again = Requeued(event.task, event.why, row.seq, row.at_ms, event.not_before_ms)
                     self.requeued.append(again)
+                task.judged = False
                 task.dropped, task.cancelled_s = False, None
                 task.waits, task.not_before_ms, task.ended = True, event.not_before_ms, None
                 task.may_duplicate = task.may_duplicate or event.duplicate_possible
                 self._unwanted(task, now_s)
-            case TaskEnded() as event:
+            case TaskEnded():
                 task = self.tasks[event.task]
                 self._goes_on(task, event.phase.value, now_s)
+                task.judged = False
                 task.waits, task.ended, task.ended_s = False, event.phase, now_s
                 if event.phase is not TaskPhase.SUCCEEDED:
                     self._unwanted(task, now_s)
-            case TaskNeedsOperator() as event:
+            case TaskNeedsOperator():
                 task = self.tasks[event.task]
                 task.waits, task.needs_operator = False, True
-            case AttemptUnknown() as event:
+            case TaskPending() | TaskBlamed():
+                pass
+            case _:
+                assert_never(event)
+
+    def _run(self, event: AttemptEvent, row: Recorded, now_s: float) -> None:
+        match event:
+            case AttemptUnknown():
                 self.runs[event.run].unknown_s = now_s
-            case AttemptCancelling() as event:
+            case AttemptCancelling():
                 run = self.runs[event.run]
                 run.cancelling_s, run.cancelled_by = now_s, row.epoch
-            case AttemptCheckpointed() as event:
+            case AttemptCheckpointed():
                 self.tasks[self.runs[event.run].task].marked = True
-            case AttemptGivenUp() as event:
+            case AttemptGivenUp():
                 run = self.runs[event.run]
                 run.given_up_s = now_s
                 self._note_end(event, row.at_ms)
-            case (
-                AttemptFinished() | AttemptDied() | AttemptNotStarted() | AttemptStopped() as event
-            ):
+            case AttemptFinished() | AttemptDied() | AttemptNotStarted() | AttemptStopped():
                 self.runs[event.run].ended_s = now_s
                 self._note_end(event, row.at_ms)
-            case AttemptTold(says=LateWord.NEVER_STARTED | LateWord.DIED) as event:
-                # Proved by its host, so nobody has to be asked; whether it is true is checked.
-                task = self.tasks[self.runs[event.run].task]
-                task.needs_operator = task.needs_operator and task.last != event.run
-            case _:  # about something else
-                return False
-        return True
+            case AttemptTold(says=says):
+                if says is LateWord.NEVER_STARTED or says is LateWord.DIED:
+                    # Proved by its host, so nobody has to be asked; whether it is true is checked.
+                    task = self.tasks[self.runs[event.run].task]
+                    task.needs_operator = task.needs_operator and task.last != event.run
+            case AttemptStarted() | AttemptSeen() | AttemptTroubled() | AttemptSuspended():
+                pass
+            case AttemptCancelRefused() | AttemptLate():
+                pass
+            case _:
+                assert_never(event)
+
+    def _asked(self, event: AskedOfTask, now_s: float) -> None:
+        match event:
+            case TaskSubmitted():
+                self.tasks[event.task] = TaskView(
+                    id=event.task,
+                    key=event.key,
+                    spec=event.spec,
+                    wanted=event.spec,
+                    priority=event.spec.priority,
+                    number=event.number,
+                )
+            case TaskResolved():
+                task = self.tasks[event.task]
+                task.needs_operator, task.cancelled_s = False, None
+                task.judged = True
+                last = self.runs.get(task.last or "")
+                if last is not None and last.given_up_s is None:
+                    last.given_up_by_verdict = True
+            case TaskCancelRequested():
+                task = self.tasks[event.task]
+                task.needs_operator, task.cancelled_s = False, now_s
+            case TaskEdited():
+                task = self.tasks[event.task]
+                if task.ended is None:
+                    self._broken("only-dead-letters", f"{task.key} was edited while it was open")
+                task.wanted = event.spec
+            case TaskDropped():
+                self.tasks[event.task].dropped = True
+            case TaskHeld():
+                self.tasks[event.task].held = True
+            case TaskReleased():
+                self.tasks[event.task].held = False
+            case TaskExpedited():
+                self.tasks[event.task].expedited_s = now_s
+            case TaskReprioritized():
+                task = self.tasks[event.task]
+                task.priority = event.priority
+                task.wanted = replace(task.wanted, priority=event.priority)
+            case _:
+                assert_never(event)

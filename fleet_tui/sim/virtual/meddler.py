@@ -7,7 +7,7 @@ They act on what was just committed, so what they ask for meets whatever the eng
 import random
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, assert_never
 
 from fleet_tui.core.agents.commands import Cordon, Uncordon
 from fleet_tui.core.agents.events import HealthChanged
@@ -63,6 +63,21 @@ OFTEN = 0.5
 
 Act = Callable[[], Coroutine[Any, Any, None]]
 
+Moment = (
+    TaskPlaced
+    | AttemptUnknown
+    | AttemptGivenUp
+    | AttemptCancelling
+    | TaskSubmitted
+    | TaskRetrying
+    | TaskEnded
+    | TaskNeedsOperator
+    | HealthChanged
+    | EngineStarted
+    | EngineModeChanged
+)
+"""What people meddle after."""
+
 
 class Meddler:
     """Everybody who interferes."""
@@ -82,6 +97,8 @@ class Meddler:
         """These were committed just now."""
         how = self._how
         for row in rows:
+            if not isinstance(row.event, Moment):
+                continue
             match row.event:
                 case TaskPlaced(task=task, run=run, agent=agent):
                     self._perhaps(how.placed, partial(self._placed, task, run, agent))
@@ -89,20 +106,23 @@ class Meddler:
                     self._perhaps(how.unknown, partial(self._unknown, run))
                 case AttemptGivenUp(run=run):
                     self._perhaps(max(how.unknown, OFTEN), partial(self._given_up, run))
-                case AttemptCancelling(run=run, cause=cause) if cause is not CancelCause.OPERATOR:
-                    self._perhaps(max(how.unknown, OFTEN), partial(self._stopping, run))
+                case AttemptCancelling(run=run, cause=cause):
+                    if cause is not CancelCause.OPERATOR:
+                        self._perhaps(max(how.unknown, OFTEN), partial(self._stopping, run))
                 case TaskSubmitted(task=task) | TaskRetrying(task=task):
                     self._perhaps(how.waiting, partial(self._waiting, task))
                 case TaskEnded(task=task) | TaskNeedsOperator(task=task):
                     self._perhaps(how.ended, partial(self._ended, task))
-                case HealthChanged(agent=agent, health=health) if health.is_lost:
-                    self._perhaps(how.placed, partial(self._cordon, agent))
+                case HealthChanged(agent=agent, health=health):
+                    if health.is_lost:
+                        self._perhaps(how.placed, partial(self._cordon, agent))
                 case EngineStarted():
                     self._perhaps(how.started, self._freeze)
-                case EngineModeChanged(mode=EngineMode.FROZEN):
-                    self._perhaps(how.kills, self._kill)
-                case _:  # no moment that people meddle at
-                    pass
+                case EngineModeChanged(mode=mode):
+                    if mode is EngineMode.HOLD:
+                        self._perhaps(how.kills, self._kill)
+                case _:
+                    assert_never(row.event)
 
     def _perhaps(self, chance: float, act: Act) -> None:
         world = self._world

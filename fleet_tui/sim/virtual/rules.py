@@ -9,17 +9,38 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import assert_never
 
-from fleet_tui.core.agents.events import AgentTripped, CanaryStarted, FailoverBraked
+from fleet_tui.core.agents.events import (
+    AboutAgent,
+    AgentCordoned,
+    AgentEvent,
+    AgentIdentified,
+    AgentTripped,
+    AgentTrusted,
+    AgentUncordoned,
+    CanaryEnded,
+    CanaryStarted,
+    FailoverBraked,
+    FailoverResumed,
+    HealthChanged,
+)
 from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.vitals import FailureKind
+from fleet_tui.core.alerting.events import AboutAlert
+from fleet_tui.core.engine.events import AboutEngine
 from fleet_tui.core.fleet import FleetSpec, OpenClawAgent, TaskClass
 from fleet_tui.core.ids import AgentName, RunId
 from fleet_tui.core.ledger import events as e
 from fleet_tui.core.modes import EngineMode
+from fleet_tui.core.notes.events import NoteAdded
 from fleet_tui.core.tasks.commands import Verdict
 from fleet_tui.core.tasks.events import (
+    AboutAttempt,
+    AboutTask,
     AttemptCancelling,
+    AttemptCancelRefused,
+    AttemptCheckpointed,
     AttemptDied,
+    AttemptEvent,
     AttemptFinished,
     AttemptGivenUp,
     AttemptLate,
@@ -27,11 +48,23 @@ from fleet_tui.core.tasks.events import (
     AttemptSeen,
     AttemptStarted,
     AttemptStopped,
+    AttemptSuspended,
     AttemptTold,
+    AttemptTroubled,
     AttemptUnknown,
+    TaskBlamed,
+    TaskCancelRequested,
+    TaskDropped,
+    TaskEdited,
     TaskEnded,
+    TaskEvent,
+    TaskExpedited,
+    TaskHeld,
     TaskNeedsOperator,
+    TaskPending,
     TaskPlaced,
+    TaskReleased,
+    TaskReprioritized,
     TaskResolved,
     TaskRetrying,
     TaskSubmitted,
@@ -82,14 +115,41 @@ class Rules:
 
     def _look(self, event: e.Event, at_ms: int) -> None:
         match event:
+            case AboutTask():
+                self._look_at_task(event, at_ms)
+            case AboutAttempt():
+                self._look_at_run(event, at_ms)
+            case AboutAgent():
+                self._look_at_agent(event, at_ms)
+            case FailoverBraked():
+                self._braked(event, at_ms)
+            case FailoverResumed() | AboutEngine() | AboutAlert() | NoteAdded():
+                pass  # the promises are about work, and about who gets it
+            case e.SegmentOpened() | e.UnknownEvent():
+                pass
+            case _:
+                assert_never(event)
+
+    def _look_at_agent(self, event: AgentEvent, at_ms: int) -> None:
+        match event:
+            case CanaryStarted():
+                self._tried(event, at_ms)
+            case AgentTripped(relapsed=relapsed):
+                if relapsed:
+                    self._relapsed(event)
+            case HealthChanged() | AgentIdentified() | AgentTrusted() | CanaryEnded():
+                pass
+            case AgentCordoned() | AgentUncordoned():
+                pass  # an operator is free to
+            case _:
+                assert_never(event)
+
+    def _look_at_task(self, event: TaskEvent, at_ms: int) -> None:
+        match event:
             case TaskSubmitted():
                 self._submitted(event)
             case TaskPlaced():
                 self._placed(event, at_ms)
-            case CanaryStarted():
-                self._tried(event, at_ms)
-            case AgentTripped(relapsed=True):
-                self._relapsed(event)
             case TaskRetrying():
                 self._retrying(event, at_ms)
             case TaskEnded():
@@ -98,12 +158,21 @@ class Rules:
                 self._asks(event)
             case TaskResolved():
                 self._resolved(event)
+            case TaskPending() | TaskBlamed():
+                pass
+            case TaskHeld() | TaskReleased() | TaskExpedited() | TaskReprioritized():
+                pass  # an operator is free to
+            case TaskCancelRequested() | TaskEdited() | TaskDropped():
+                pass
+            case _:
+                assert_never(event)
+
+    def _look_at_run(self, event: AttemptEvent, at_ms: int) -> None:
+        match event:
             case AttemptCancelling():
                 self._cancelling(event, at_ms)
             case AttemptGivenUp():
                 self._given_up(event, at_ms)
-            case FailoverBraked():
-                self._braked(event, at_ms)
             case AttemptLate() | AttemptTold():
                 self._late(event)
             case (
@@ -116,8 +185,12 @@ class Rules:
                 | AttemptStopped()
             ):
                 self._fact(event)
-            case _:  # events that promise nothing
+            case AttemptCheckpointed() | AttemptCancelRefused():
                 pass
+            case AttemptTroubled() | AttemptSuspended():
+                pass
+            case _:
+                assert_never(event)
 
     # Taking work in, and giving it out
 
