@@ -102,8 +102,8 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     """The loop's memory outside the ledger. It is lost with the engine, and gathered again."""
 
     router: Router
-    """A cache of the state: a new one says the same. A step hands its queues on to the router of
-    the memory that it returns; a second step from this memory makes them anew."""
+    """A cache of the state: a new one gives the same result. A step passes its queues on to the
+    router of the memory that it returns; a second step from this memory rebuilds them."""
     unrouted: tuple[TaskId, ...] = ()
     """Tasks that may have changed since the router's last round."""
     probes: Mapping[AgentName, ProbeResult] = {}
@@ -141,7 +141,7 @@ class Step(NamedTuple):
     """After the events, if the ledger places them at the expected positions."""
 
     def unstored(self, before: Memory) -> Memory:
-        """The memory where nothing was committed: what was seen and heard stays so."""
+        """The memory where nothing was committed: probe results and signs of life are kept."""
         return msgspec.structs.replace(before, probes=self.memory.probes, beats=self.memory.beats)
 
 
@@ -159,7 +159,7 @@ class Due(NamedTuple):
 
     events: list[Event]
     memory: Memory | None = None
-    """What the loop remembers from then on; None where that stays as it is."""
+    """The loop's memory from then on; None where it does not change."""
 
 
 class Reconciler(NamedTuple):
@@ -167,11 +167,11 @@ class Reconciler(NamedTuple):
 
     pace: Pace
     due: Callable[[FleetState, Memory, int], Due]
-    """Given the state, what the loop remembers and the instant."""
+    """Given the state, the loop's memory and the instant."""
 
 
 def _route(state: FleetState, memory: Memory, now_ms: int) -> Due:
-    """Give out what waits, while work is started."""
+    """Place waiting tasks, while the mode starts work."""
     if not state.engine.mode.mode.starts_work:
         return Due([])
     router = memory.router.successor()

@@ -48,7 +48,7 @@ Reversible = (
     | AgentUncordoned
     | EngineModeChanged
 )
-"""What may be taken back. Every other event leaves a trace that nothing removes."""
+"""Events that can be undone. Every other event leaves a trace that nothing removes."""
 
 Authored = (
     TaskSubmitted
@@ -70,7 +70,7 @@ Authored = (
     | FleetLoaded
     | NoteAdded
 )
-"""What says who asked for it; a test finds an event that does and is none of them."""
+"""Events that name their author; a test finds one that does and is not listed."""
 
 
 def inverse(before: FleetState, events: Sequence[Event], made: Made) -> tuple[Command, ...]:
@@ -124,9 +124,9 @@ def inverse(before: FleetState, events: Sequence[Event], made: Made) -> tuple[Co
 
 def _mode_back(before: FleetState, was: EngineMode, mode: EngineMode, made: Made) -> Command | None:
     """Only a freeze and a thaw are somebody's choice."""
-    if (was, mode) == (EngineMode.NORMAL, EngineMode.HOLD):
+    if (was, mode) == (EngineMode.NORMAL, EngineMode.FROZEN):
         return Thaw(frozen=made)
-    if (was, mode) == (EngineMode.HOLD, EngineMode.NORMAL):
+    if (was, mode) == (EngineMode.FROZEN, EngineMode.NORMAL):
         return Freeze(reason=before.engine.mode.reason)
     return None
 
@@ -170,5 +170,5 @@ def _is_act_of(event: Event, by: str) -> bool:
 
 
 def author(event: Event) -> str:
-    """The operator who asked for it; empty for what the engine decided itself."""
+    """The operator who requested it; empty if the engine decided it."""
     return event.by if isinstance(event, Authored) else ""

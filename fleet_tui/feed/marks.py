@@ -38,11 +38,11 @@ Notable = (
     | EngineStarted
     | EngineStopped
 )
-"""What may be worth stopping at; every other event is an everyday one."""
+"""Events that may deserve a mark; every other event is ordinary."""
 
 
 def mark_of(event: e.Event) -> Mark | None:
-    """The mark of an event; None for what is not worth stopping at."""
+    """The mark of an event; None for events that are not notable."""
     if not isinstance(event, Notable):
         return None
     match event:

@@ -166,8 +166,8 @@ def test_of_the_modes_only_freeze_and_thaw_are_taken_back() -> None:
     do(told, Freeze(reason="a migration"), BOB)
     made = Made(by=ME, at_ms=0)
     known: dict[tuple[EngineMode, EngineMode], tuple[Command, ...]] = {
-        (EngineMode.NORMAL, EngineMode.HOLD): (Thaw(frozen=made),),
-        (EngineMode.HOLD, EngineMode.NORMAL): (Freeze(reason="a migration"),),
+        (EngineMode.NORMAL, EngineMode.FROZEN): (Thaw(frozen=made),),
+        (EngineMode.FROZEN, EngineMode.NORMAL): (Freeze(reason="a migration"),),
     }
     for was, mode in itertools.product(EngineMode, repeat=2):
         event = EngineModeChanged(was=was, mode=mode, reason="a test")

@@ -49,9 +49,9 @@ ProbeResults = Mapping[AgentName, ProbeResult]
 class Router:
     """Routes for one fleet file; recreated when the file changes.
 
-    Holds nothing but what follows from the file and from the tasks it was told of, so a new one
-    says the same. A round changes its queues: whoever needs the router as it was before goes on
-    with its :meth:`successor`.
+    Its state follows from the file and the tasks it was given, so a new one gives the same result.
+    A round changes its queues; a caller that must keep this router as it is schedules with its
+    :meth:`successor`.
     """
 
     def __init__(self, fleet: FleetSpec) -> None:

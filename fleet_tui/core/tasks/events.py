@@ -166,7 +166,7 @@ class TaskRetrying(AboutTask, frozen=True, kw_only=True, tag="task.retrying"):
     reason: str
     duplicate_possible: bool = False
     by: str = ""
-    """The operator who asked for it; empty when the engine decided."""
+    """The operator who requested it; empty when the engine decided."""
     why: str = ""
     """The operator's own reason for a requeue."""
 

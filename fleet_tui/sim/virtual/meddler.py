@@ -119,7 +119,7 @@ class Meddler:
                 case EngineStarted():
                     self._perhaps(how.started, self._freeze)
                 case EngineModeChanged(mode=mode):
-                    if mode is EngineMode.HOLD:
+                    if mode is EngineMode.FROZEN:
                         self._perhaps(how.kills, self._kill)
                 case _:
                     assert_never(row.event)
