@@ -142,7 +142,7 @@ class Pane(Vertical):
         self.problems_only = only
 
     def toggle_highlight(self) -> None:
-        """Hide what the filter does not match, or show everything and mark what it does."""
+        """Hide non-matching lines, or show everything and highlight matches."""
 
     def clear_marks(self) -> bool:
         """Unmark everything; False when nothing was marked."""
