@@ -1,9 +1,9 @@
-"""The shape of ``fleet.yaml`` version 1, one model per kind of entry.
+"""The structure of ``fleet.yaml`` version 1, one model per kind of entry.
 
 Values arrive as the text that stands in the file; each field's type names the grammar in
-:mod:`fleet_tui.config.values` that reads it. What is not said is None and comes from the next
-level up: agent, then its pool, then ``defaults``, then the program. Lists replace, maps merge.
-The string under a field is its help in editors, through the JSON Schema.
+:mod:`fleet_tui.config.values` that reads it. Absent values are None and come from the next level
+up: agent, then its pool, then ``defaults``, then the program. Lists replace, maps merge. The string
+under a field is its help in editors, through the JSON Schema.
 """
 
 from collections.abc import Callable
@@ -61,7 +61,7 @@ def _version(value: object) -> int:
 
 
 def _agents(value: object) -> object:
-    """``agents: []`` is the one way to say that a fleet is empty on purpose."""
+    """``agents: []`` is the one way to declare an empty fleet on purpose."""
     if value == []:
         return {}
     if value is None or value == {}:
@@ -115,7 +115,7 @@ def _none_or_duration(
 
 
 NEVER = -1
-"""How ``never`` and ``none`` come out of a duration that may be absent on purpose."""
+"""The value of ``never`` and ``none`` for a duration that may be absent on purpose."""
 
 _DURATION = _matching(SPAN_PATTERN)
 Text = Annotated[str, BeforeValidator(values.text), WithJsonSchema({"type": "string"})]
@@ -192,14 +192,14 @@ class Section(BaseModel):
 
 
 class ProbeEntry(Section):
-    """How often an agent is looked at and how quickly it is believed."""
+    """How often an agent is probed and how quickly the results are believed."""
 
     every: Duration | None = None
     timeout: Duration | None = None
     down_after: Count | None = None
-    """Misses in a row before the agent is unreachable."""
+    """Failed probes in a row before the agent is unreachable."""
     up_after: Count | None = None
-    """Good probes in a row before it gets work again."""
+    """Successful probes in a row before it gets work again."""
 
 
 class PricesEntry(Section):
@@ -212,12 +212,12 @@ class PricesEntry(Section):
 
 
 class AgentSettings(Section):
-    """What can be said of one agent, or once for a pool or the whole fleet."""
+    """Settings of one agent, or once for a pool or the whole fleet."""
 
     host: Address | None = None
     """An entry of hosts, an ssh_config alias, a DNS name or an IP address."""
     kind: KindWord | None = None
-    """openclaw unless said otherwise."""
+    """openclaw by default."""
     port: Port | None = None
     """openclaw: the gateway's port on the host's loopback."""
     agent_id: Word | None = None
@@ -233,8 +233,8 @@ class AgentSettings(Section):
     """openclaw: true leaves the session of each run on the gateway; otherwise it is deleted a day
     after its task has ended."""
     canary: Flag | None = None
-    """openclaw: false lets no canary run begin. An agent whose work failed is tried with one, which
-    is a short turn that the model is paid for; otherwise with a task that may run again."""
+    """openclaw: false disables canary runs. An agent whose work failed is tried with one, a short
+    turn that costs model usage; otherwise with a task that may run again."""
     command: Argv | None = None
     """command, local: the program and its arguments; the task arrives on standard input."""
     run_dir: Text | None = None
@@ -245,9 +245,9 @@ class AgentSettings(Section):
     """A log file on the host to follow."""
     region: Word | None = None
     capabilities: Words | None = None
-    """What the agent can do; what it claims itself can only narrow this."""
+    """What the agent can do; its own claims can only narrow this."""
     isolate: Words | None = None
-    """Clients the agent is reserved for; it works for nobody else."""
+    """Clients the agent is reserved for; it works for no others."""
     projects: Words | None = None
     slots: Slots | None = None
     """How many tasks it may work on at the same time."""
@@ -257,14 +257,14 @@ class AgentSettings(Section):
 
 
 class HostSettings(Section):
-    """How a machine is reached by SSH. What is not said comes from ~/.ssh/config."""
+    """How a machine is reached by SSH. Absent values come from ~/.ssh/config."""
 
     user: User | None = None
     identity: Text | None = None
     """A private key file; ~ is the home directory, other paths start at the fleet file."""
     jump: Address | None = None
-    """An entry of hosts, or an address, to go through; none goes straight whatever defaults
-    and ssh_config say."""
+    """An entry of hosts, or an address, to go through; none connects directly whatever defaults and
+    ssh_config say."""
     known_hosts: Text | None = None
     """A known_hosts file in place of the usual one; paths as for identity."""
     ssh_config: OnOff | None = None
@@ -276,19 +276,19 @@ class HostEntry(HostSettings):
     """One machine."""
 
     address: Address | None = None
-    """An ssh_config alias, a DNS name or an IP address; the entry's own name if not said."""
+    """An ssh_config alias, a DNS name or an IP address; the entry's own name by default."""
     port: Port | None = None
     """The SSH port."""
 
 
 class Defaults(AgentSettings, HostSettings):
-    """What holds for every agent and every host that says nothing else."""
+    """Defaults for every agent and every host."""
 
     pool: Name | None = None
 
 
 class PoolEntry(AgentSettings):
-    """Agents that share work. Whatever an agent can say may be said here for all of them."""
+    """Agents that share work. Every setting of an agent may be given here for all of them."""
 
     strategy: StrategyWord | None = None
     overflow: Flag | None = None
@@ -315,14 +315,14 @@ class RoutingEntry(Section):
     """How tasks find agents."""
 
     strategy: StrategyWord | None = None
-    """For pools that name none."""
+    """For pools without a strategy."""
     residency: Annotated[list[ResidencyEntry], Field(max_length=1_000)] | None = None
     isolated: Words | None = None
     """Clients whose work runs only on agents that isolate them, even when the last such agent has
     left this file."""
     clients: Words | None = None
     """Further clients that tasks may name. Once this file names any client, a task of another one
-    is refused, unless limits.per_client has room for everybody."""
+    is refused, unless limits.per_client sets a limit for every client."""
     projects: Words | None = None
     """Further projects that tasks may name. Once this file names any project, a task of another one
     is refused."""
@@ -337,7 +337,7 @@ class RetryEntry(Section):
     factor: Factor | None = None
     """How much longer each wait may be than the one before."""
     non_retryable: Annotated[list[FailureKind], Field(max_length=64)] | None = None
-    """Failures that no second try would mend, such as exit-2 or model-error."""
+    """Failures that a second try would not fix, such as exit-2 or model-error."""
 
 
 class RetrySection(Section):
@@ -348,7 +348,7 @@ class RetrySection(Section):
     idempotent: RetryEntry | None = None
     """May run again after its agent died."""
     resumable: RetryEntry | None = None
-    """Goes on from the checkpoint its program left. Without one, as on OpenClaw agents always, it
+    """Continues from the checkpoint its program left. Without one, as always on OpenClaw agents, it
     is treated like once."""
 
 
@@ -358,11 +358,11 @@ class RetryBudgetEntry(Section):
     percent: Percent | None = None
     """A share of the first tries of the last minute."""
     floor: Tasks | None = None
-    """Retries a minute that are allowed however little else is going on."""
+    """Retries per minute that are always allowed."""
 
 
 class LanesEntry(Section):
-    """How many tasks of each priority may be open; 0 takes none."""
+    """How many tasks of each priority may be open; 0 accepts none."""
 
     P0: Tasks | None = None
     P1: Tasks | None = None
@@ -378,21 +378,21 @@ class LimitsEntry(Section):
     lanes: LanesEntry | None = None
     """Of each priority."""
     clients: Annotated[dict[Word, Tasks], Field(max_length=MAX_ENTRIES)] | None = None
-    """Of clients by name; 0 takes none."""
+    """Of clients by name; 0 accepts none."""
     per_client: Tasks | None = None
     """Of every client that is not under clients."""
 
 
 class DeadlinesEntry(Section):
-    """Limits of every task that names none of its own; none lifts a limit."""
+    """Limits of every task without its own; none lifts a limit."""
 
     schedule_to_start: DurationOrNone | None = None
     """From its submission to its first start."""
     start_to_close: DurationOrNone | None = None
     """Of each run."""
     heartbeat: HeartbeatOrNone | None = None
-    """The longest silence of a run. Output and new checkpoints are signs of life; of an OpenClaw
-    agent, its word that the run goes on."""
+    """The longest silence of a run. Output and new checkpoints are signs of life; for an OpenClaw
+    agent, its report that the run continues."""
     total: DurationOrNone | None = None
     """From its submission to its end, retries included."""
 
@@ -428,4 +428,4 @@ class FleetFile(Section):
     limits: LimitsEntry | None = None
     deadlines: DeadlinesEntry | None = None
     lost_after: DurationOrNever | None = None
-    """How long nobody may know about an attempt before an operator is asked."""
+    """How long an attempt may stay unknown before it is given up."""
