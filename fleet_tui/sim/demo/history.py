@@ -45,13 +45,13 @@ from fleet_tui.sim.demo.world import GIB, MEMORY_BYTES, Host, Pace
 
 MINUTES = 30
 TICK_MS = 5_000
-"""How often time alone is looked at: alerts, deadlines, work that waits to be tried again."""
+"""Interval of ticks: alerts, deadlines, retries that are due."""
 SAMPLE_MS = 5_000
 LOOK_MS = 15_000
 START_MS = 120
-"""From placement to the agent's word that it runs."""
+"""From placement to the agent's report that it runs."""
 CHATTER_MS = 600_000
-"""Agents' routine lines reach this far back; of what was before, warnings and errors are left."""
+"""Agents' routine lines reach this far back; before that only warnings and errors are kept."""
 QUIET_MS = 2_000
 """Nothing happens in the last moments, so that the engine takes over a settled ledger."""
 VERSION = "2026.9.6"
