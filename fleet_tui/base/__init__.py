@@ -1,1 +1,1 @@
-"""What every room may use: errors, paths, what a process gives up, what a crash leaves."""
+"""Shared by all layers: errors, paths, process confinement, crash files."""

@@ -23,12 +23,12 @@ def folder(name: str) -> Path:
 
 
 def themes() -> Path:
-    """Where the shipped themes are, one YAML file each."""
+    """The directory of the shipped themes, one YAML file each."""
     return folder("themes")
 
 
 def sample_fleets() -> Path:
-    """Where the shipped fleets are, one YAML file each."""
+    """The directory of the shipped fleets, one YAML file each."""
     return folder("sample_fleets")
 
 

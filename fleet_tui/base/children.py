@@ -1,12 +1,12 @@
-"""What the programs that this one starts find in their environment.
+"""The environment of programs that this one starts.
 
 The engine's environment holds the tokens that ``secret:env:NAME`` names, and whatever else the
-operator's shell had. A program of somebody else gets none of that: :func:`environment` leaves out
-every variable that a fleet file names as a secret, every one whose name says that it is one, and
-every one of which something would be taken out of a text before it is shown, of its value or of
-``NAME=value``: a token, a URL with a password, ``--password=...``, ``PASS=`` where what follows
-looks like a credential. All else stays, such as PATH, SSH_AUTH_SOCK or
-ANSIBLE_VAULT_PASSWORD_FILE. What a program needs beyond that, its fleet file gives it by ``env``.
+operator's shell had. Other programs get none of that: :func:`environment` leaves out every variable
+that a fleet file names as a secret, every one whose name marks it as one, and every one whose
+value, or ``NAME=value``, would be redacted on screen: a token, a URL with a password,
+``--password=...``, ``PASS=`` followed by something like a credential. Everything else stays, such
+as PATH, SSH_AUTH_SOCK or ANSIBLE_VAULT_PASSWORD_FILE. Further variables are given to a program by
+``env`` in the fleet file.
 """
 
 import os
@@ -23,8 +23,8 @@ from fleet_tui.core.text.redaction import without_patterns
 from fleet_tui.core.text.secret_names import names_secret
 
 OURS = "FLEET_TUI_"
-"""How the names of our own settings begin. They are about this process and no other: a program that
-is started for a run is told its own."""
+"""The prefix of our own settings. They apply to this process only: a program that is started for a
+run gets its own."""
 
 FROM_VARIABLE = "secret:env:"
 _REFERENCE = re.compile(rf"{FROM_VARIABLE}(\w+)")
@@ -35,11 +35,11 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Signals that may end this process."""
 
 _named: set[str] = set()
-"""Variables of this process that a fleet file names; never more than it has."""
+"""Variables of this process that a fleet file names."""
 
 
 def withhold(spec: FleetSpec) -> None:
-    """From now on no program gets the variables that the references of this fleet name."""
+    """From now on withhold the variables named by this fleet's references from all programs."""
     for agent in spec.agents.values():
         match agent.kind:
             case OpenClawAgent(token=token):
@@ -58,17 +58,17 @@ def withhold_named(text: str) -> None:
 def environment(
     given: Mapping[str, str] = NOTHING, *, of: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """The environment of a child: this process's (or ``of``) without secrets, and ``given`` as it
-    is."""
+    """The environment of a child: this process's (or ``of``) without secrets, and ``given``
+    unchanged."""
     whole = os.environ if of is None else of
     return {name: value for name, value in whole.items() if not _is_kept(name, value)} | dict(given)
 
 
 @contextmanager
 def hidden() -> Iterator[None]:
-    """As long as the block lasts, this process's own environment is what a child gets.
+    """During the block, this process's own environment is reduced to that of a child.
 
-    For a library that starts a program by itself; not beside other threads that read it.
+    For a library that starts a program by itself; not with other threads that read it.
     """
     kept = {name: value for name, value in os.environ.items() if _is_kept(name, value)}
     for name in kept:
@@ -85,7 +85,7 @@ def with_our_settings() -> dict[str, str]:
 
 
 def of_an_engine() -> dict[str, str]:
-    """For the fleet's engine alone, which is who resolves ``secret:env``: everything."""
+    """Everything, only for the fleet's engine, which resolves ``secret:env``."""
     return dict(os.environ)
 
 
@@ -100,11 +100,11 @@ def _is_kept(name: str, value: str) -> bool:
 
 
 class Birth:
-    """Holds back what may end this process while it starts another one: interrupted there, nobody
-    would know that the other one exists, and nobody would end it.
+    """Defers signals that may end this process while it starts another one: an interrupt at that
+    point would leave the other one running unknown.
 
-    ``known`` lets the signals through, once the block that ends the other process is entered; the
-    end of this block does it too.
+    ``known`` delivers the signals, once the block that ends the other process is entered; the end
+    of this block does it too.
     """
 
     def __init__(self) -> None:
@@ -126,7 +126,7 @@ class Birth:
         self._came.append(number)
 
     def known(self) -> None:
-        """Handle signals as before, those that came meanwhile first. Raises what they raise."""
+        """Handle signals as before, deferred ones first. Raises what they raise."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before.clear()

@@ -1,4 +1,4 @@
-"""What a process that knows secrets gives up before it learns any: see :func:`confine`."""
+"""Restrictions of a process before it handles secrets: see :func:`confine`."""
 
 import os
 import resource
@@ -11,9 +11,9 @@ OTHERS = 0o077
 
 
 def confine() -> None:
-    """For the engine and the console: files are for their owner alone whoever creates them, no core
-    is ever dumped, and (Linux) processes of the same user can neither trace this one nor read its
-    memory and environment. Programs that it starts can be traced as ever.
+    """For the engine and the console: all created files are readable by their owner only, no core
+    is dumped, and (Linux) processes of the same user can neither trace this one nor read its memory
+    and environment. Programs that it starts can be traced as usual.
     """
     os.umask(OTHERS)
     _, most = resource.getrlimit(resource.RLIMIT_CORE)

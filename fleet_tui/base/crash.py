@@ -1,9 +1,9 @@
-"""What remains of a bug, in every process of the program: a traceback in a private file, and one
-line that says where. Never a traceback on a terminal, and never the values of local variables: they
-hold tokens and other people's text.
+"""Crash reports, in every process of the program: a traceback in a private file, and one line with
+its path. Never a traceback on a terminal, and never the values of local variables: they may contain
+tokens and remote text.
 
-:func:`install` is for what nobody caught, in any thread; :func:`unhandled` for tasks of an event
-loop; :class:`PrivateFormatter` for what is logged.
+:func:`install` is for uncaught errors, in any thread; :func:`unhandled` for tasks of an event loop;
+:class:`PrivateFormatter` for log records.
 """
 
 import errno
@@ -28,29 +28,30 @@ MAX_FILES = 20
 """Crash files that are kept; the oldest go first."""
 
 MAX_PER_PROCESS = 10
-"""A bug that strikes again and again does not fill the disk."""
+"""So that a recurring bug does not fill the disk."""
 
 TERMINAL_WRITER = "textual-output"
-"""Textual's thread that writes to the terminal. When that is closed it fails, which is no bug."""
+"""Textual's thread that writes to the terminal. It fails when the terminal is closed, which is not
+a bug."""
 
 MAX_FRAMES = 50
 RAN_OUT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
-"""Running out of something is no bug."""
+"""Running out of a resource is not a bug."""
 MAX_WORDS_CHARS = 500
 
 log = logging.getLogger("fleet_tui")
 
 _kept: list[Path] = []
-"""What this process has written."""
+"""Files written by this process."""
 
 
 def stamp() -> str:
-    """The wall clock as part of a file's name."""
+    """The wall clock in a form for file names."""
     return f"{datetime.now(tz=UTC):%Y%m%d-%H%M%S}"
 
 
 def in_words(error: BaseException) -> str:
-    """The kind of an error and what it says, as one safe line without known secrets."""
+    """The kind and message of an error, as one safe line without known secrets."""
     return safe_line(_redacted(f"{type(error).__name__}: {error}"), MAX_WORDS_CHARS)
 
 
@@ -61,7 +62,7 @@ def trace(error: BaseException) -> str:
 
 
 def keep(error: BaseException, directory: Path | None = None) -> str:
-    """Keep the traceback of an error in a file of its own; a sentence that says where it is."""
+    """Write the traceback of an error to a file of its own; returns a sentence with its path."""
     if len(_kept) >= MAX_PER_PROCESS:
         return f"its traceback was not kept: this process has kept {MAX_PER_PROCESS}"
     name = f"crash-{stamp()}-{os.getpid()}-{len(_kept)}.txt"
@@ -79,7 +80,8 @@ def keep(error: BaseException, directory: Path | None = None) -> str:
 
 
 def report(error: BaseException | None, directory: Path | None = None) -> str:
-    """Keep the traceback of what ended the console; the lines to leave on the terminal."""
+    """Write the traceback of the error that ended the console; returns the lines for the
+    terminal."""
     if error is None:
         return "fleet-tui stopped."
     kept = keep(error, directory)
@@ -90,20 +92,21 @@ def report(error: BaseException | None, directory: Path | None = None) -> str:
 
 
 def install() -> None:
-    """From now on nothing that nobody caught is printed as it is, in any thread."""
+    """From now on no uncaught error is printed raw, in any thread."""
     sys.excepthook = _uncaught
     threading.excepthook = _uncaught_in_thread
     sys.unraisablehook = _unraisable
 
 
 def unhandled(loop: "asyncio.AbstractEventLoop", context: dict[str, Any]) -> None:
-    """An event loop's exception handler: log what happened in a line, keep the traceback."""
+    """An event loop's exception handler: log the error in one line, write the traceback to a
+    file."""
     del loop
     error = context.get("exception")
     if isinstance(error, OSError) and error.errno in RAN_OUT:  # the loop tries again by itself
         log.warning("the system refused the event loop something: %s", in_words(error))
     elif isinstance(error, BaseException):
-        # The message that comes with one may show a callback's arguments.
+        # The loop's message may show a callback's arguments.
         _complain(f"a bug in the background ({in_words(error)})", error)
     else:
         said = str(context.get("message", "a task failed"))
@@ -111,15 +114,15 @@ def unhandled(loop: "asyncio.AbstractEventLoop", context: dict[str, Any]) -> Non
 
 
 class PrivateFormatter(logging.Formatter):
-    """Formats records as safe lines without known secrets, whoever logs."""
+    """Formats records as safe lines without known secrets, from any logger."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """As logging does, then made safe."""
+        """As in logging, then made safe."""
         return "\n".join(safe_text(_redacted(super().format(record))))
 
 
 def quiet_stderr() -> None:
-    """What is logged where no log file is set up goes to standard error, made safe."""
+    """Without a log file, send log records to standard error, made safe."""
     if logging.lastResort is not None:
         logging.lastResort.setFormatter(PrivateFormatter("fleet-tui: %(message)s"))
 

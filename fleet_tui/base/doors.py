@@ -1,7 +1,8 @@
-"""The engine's socket as somebody else on this machine could meddle with it.
+"""Protects the engine's socket against other users of this machine.
 
-A socket in a place that another user can write to may be another user's. So its directory is ours
-alone and no link, and each side asks the system who the other one is before it says anything.
+A socket in a directory that another user can write to may belong to another user. So its directory
+is private and not a link, and each side asks the system for the other's identity before it sends
+anything.
 """
 
 import os
@@ -19,7 +20,7 @@ _UCRED = struct.Struct("3i")
 _XUCRED = struct.Struct("=II")
 """The beginning of ``struct xucred`` of unix(4) on macOS and FreeBSD: version, uid."""
 _XUCRED_BYTES = 128
-"""More than any system's ``xucred`` has."""
+"""More than any system's ``xucred`` needs."""
 _XUCRED_VERSION = 0
 _SOL_LOCAL = 0
 _LOCAL_PEERCRED = 1
@@ -29,9 +30,9 @@ WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 def make_room(path: Path) -> None:
-    """The directory for a socket at ``path``, made if need be, but for a state directory: one that
-    is gone is never made again for its socket. Raises FleetError when it is not ours alone, OSError
-    when there is none and it cannot be made."""
+    """Create the directory for a socket at ``path`` if needed, except a state directory: a missing
+    one is never recreated for its socket. Raises FleetError when it is not private, OSError when it
+    is missing and cannot be created."""
     room = path.parent
     if path.name != SOCKET_NAME and not room.is_symlink():
         room.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -39,9 +40,9 @@ def make_room(path: Path) -> None:
 
 
 def check_room(path: Path) -> None:
-    """Raises FleetError when the directory of a socket at ``path`` is not ours alone, OSError when
-    there is none. Nobody else can put another one in its place afterwards: it is ours, and where
-    it stands in a shared directory that one is sticky."""
+    """Raises FleetError when the directory of a socket at ``path`` is not private, OSError when
+    there is none. No other user can replace it afterwards: it is ours, and if its parent is shared,
+    that one is sticky."""
     room = path.parent
     found = room.lstat()
     who = os.geteuid()
@@ -77,9 +78,9 @@ def is_ours(peer: socket.socket) -> bool:
 
 
 def peer_uid(peer: socket.socket) -> int | None:
-    """The user at the other side of a connected Unix socket, as the system tells it: who connected,
-    or who began to listen. None on systems that do not tell, where the mode of the socket and of
-    its directory must do. Raises OSError when the connection is gone."""
+    """The user at the other side of a connected Unix socket, according to the system: who
+    connected, or who began to listen. None on systems that do not report it, where the mode of the
+    socket and of its directory must suffice. Raises OSError when the connection is gone."""
     system: str = sys.platform
     if system == "linux":
         raw = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)

@@ -1,5 +1,5 @@
-"""Reading files that somebody else has named or may have put something in the place of: regular
-ones alone, for a pipe may never give anything and a device may never end."""
+"""Reads files that were named or may have been replaced by others: regular ones only, because a
+pipe may block for ever and a device may never end."""
 
 import errno
 import os
@@ -15,7 +15,7 @@ class NotRegular(OSError):
 def open_regular(path: str | Path) -> BinaryIO:
     """A regular file, to be read; close it. Never waits.
 
-    Raises NotRegular for what is none, and OSError.
+    Raises NotRegular for any other file, and OSError.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -28,7 +28,7 @@ def open_regular(path: str | Path) -> BinaryIO:
 
 
 def read_regular(path: str | Path, limit_bytes: int = -1) -> bytes:
-    """What is in a regular file, ``limit_bytes`` of it; all by default. Raises OSError as
+    """The content of a regular file, ``limit_bytes`` of it; all by default. Raises OSError as
     :func:`open_regular` does."""
     with open_regular(path) as file:
         return file.read(limit_bytes)

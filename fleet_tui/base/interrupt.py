@@ -1,23 +1,22 @@
-"""ctrl+c at any moment of a program's life ends it with 130, without a word of Python's.
+"""ctrl+c ends the program with 130 at any moment, without output from Python.
 
-Python raises KeyboardInterrupt wherever it happens to be, and what becomes of it depends on where
-that was:
+Python raises KeyboardInterrupt wherever it happens to be, and the effect depends on the place:
 
-- Nobody caught it, as while the program is still being imported or while one is being handled:
-  Python ends by the signal. :func:`uncaught` ends with 130.
+- It is not caught, such as while the program is still being imported or while another one is being
+  handled: Python ends by the signal. :func:`uncaught` ends with 130.
 - It left a text that was being executed, as the making of a named tuple or a data class is. Python
   remembers that as uncaught although somebody caught it, and ``python -m`` then ends by the signal,
   whatever its exit code. The next text that is executed makes it forget; :func:`over` has one.
-- It fell where errors are swallowed: in finalizers and callbacks of weak references, and in C code
-  that asks a Python object something and takes any error for a no, as msgspec does for each type it
-  learns. One of a hundred interrupts of a start went there. So each is looked after: where nobody
-  handles it a moment later, it is raised again.
-- The program was over already. Python waits for threads then, and at last hands the signal back to
-  the system, which ends the process by it. From :func:`over` on an interrupt ends with 130 at once,
-  and from Python's last steps on it changes nothing any more.
+- It is raised where errors are swallowed: in finalizers and callbacks of weak references, and in C
+  code that queries a Python object and takes any error for a no, as msgspec does for each new type.
+  One in a hundred interrupts during a start was lost there. So each is checked: if it is not
+  handled a moment later, it is raised again.
+- The program is already over. Python then waits for threads, and finally returns the signal to the
+  system, which ends the process by it. From :func:`over` on an interrupt ends with 130 at once, and
+  during Python's last steps it has no effect.
 
-Before the first line of ours runs, an interrupt is Python's alone.
-Source: CPython, ``run_eval_code_obj``, ``Py_RunMain`` and ``_PySignal_Fini``.
+Before our first line runs, an interrupt is handled by Python alone. Source: CPython,
+``run_eval_code_obj``, ``Py_RunMain`` and ``_PySignal_Fini``.
 """
 
 import atexit
@@ -37,10 +36,10 @@ if TYPE_CHECKING:
 Handler = Callable[[int, FrameType | None], Any]
 
 LOOK_AFTER_S = 0.05
-"""Until then the place where an interrupt was lost is behind us."""
+"""By then the place where an interrupt was lost has been left."""
 
 MAX_CHAIN = 100
-"""Errors that came of one another, which is what a cleanup that fails looks like."""
+"""Chained errors, as from a failing cleanup."""
 
 
 def program(main: Callable[[], int | None]) -> NoReturn:
@@ -61,7 +60,7 @@ def program(main: Callable[[], int | None]) -> NoReturn:
 
 
 def over() -> None:
-    """The program did what it does: from now on an interrupt ends what is left of it at once."""
+    """The program's work is done: from now on an interrupt ends the rest at once."""
     signal.setitimer(signal.ITIMER_REAL, 0)
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, _end)
@@ -70,8 +69,8 @@ def over() -> None:
 
 @contextmanager
 def left_to_a_loop() -> Iterator[None]:
-    """For whoever runs an event loop: asyncio has an interrupt cancel what the loop does, if it
-    finds Python's own handler. Everything may be imported in there: nothing is raised then."""
+    """For code that runs an event loop: asyncio turns an interrupt into a cancellation if it finds
+    Python's own handler. Imports are safe inside: nothing is raised then."""
     is_ours = _settle(_interrupted, signal.default_int_handler)
     try:
         yield
@@ -81,26 +80,26 @@ def left_to_a_loop() -> Iterator[None]:
 
 
 def uncaught() -> NoReturn:
-    """What an exception hook does with a KeyboardInterrupt. Nothing is left to be unwound."""
+    """The exception hook for a KeyboardInterrupt. Nothing is left to be unwound."""
     os._exit(ExitCode.INTERRUPTED)
 
 
 def lost() -> None:
-    """What a hook for errors that cannot be raised does with a KeyboardInterrupt: have it looked
-    after, whoever raised it."""
-    if signal.getsignal(signal.SIGALRM) is _look_after:  # a console has another use for it
+    """The hook for unraisable errors for a KeyboardInterrupt: have it checked, wherever it was
+    raised."""
+    if signal.getsignal(signal.SIGALRM) is _look_after:  # the console handles it in another way
         signal.setitimer(signal.ITIMER_REAL, LOOK_AFTER_S)
 
 
 def _interrupted(number: int, frame: FrameType | None) -> NoReturn:
-    """Python's own answer to an interrupt, looked after."""
+    """Python's own handling of an interrupt, with a later check."""
     del number, frame
     lost()
     raise KeyboardInterrupt
 
 
 def _look_after(number: int, frame: FrameType | None) -> None:
-    """Raise an interrupt again, in its way, unless it is being handled: by a cleanup, for one."""
+    """Raise an interrupt again unless it is being handled, such as by a cleanup."""
     del number, frame
     if _is_handled(sys.exception()):
         lost()
@@ -117,7 +116,8 @@ def _is_handled(error: BaseException | None) -> bool:
 
 
 def _settle(ours: Handler, now: Handler) -> bool:
-    """Change the handler of interrupts, unless it is somebody else's by now; whether it was not."""
+    """Change the handler of interrupts unless another one was installed; returns whether it was
+    changed."""
     if signal.getsignal(signal.SIGINT) is not ours:
         return False
     signal.signal(signal.SIGINT, now)

@@ -1,4 +1,4 @@
-"""Where things are kept: one place that knows the directories (XDG, through platformdirs).
+"""The directories of the program, all defined here (XDG, through platformdirs).
 
 A fleet's state directory holds its ledger, samples, logs, the engine's lock and its own log file.
 """
@@ -20,10 +20,10 @@ from fleet_tui.base.errors import FleetError
 
 APP = "fleet-tui"
 STATE_VARIABLE = "FLEET_TUI_STATE_DIR"
-"""Overrides where all fleets' state directories are."""
+"""Overrides the parent of all fleets' state directories."""
 
 NO_HOME = "/nonexistent"
-"""What HOME is for a user who has none, as Debian's password file says it of ``nobody``."""
+"""HOME for a user without one, as for ``nobody`` in Debian's password file."""
 
 SOCKET_NAME = "engine.sock"
 """The engine's socket where it is in the state directory itself."""
@@ -37,11 +37,11 @@ class NoHome(FleetError):
 
 
 def settle_home() -> None:
-    """Give this process and its children a HOME and a user's name that can be relied on.
+    """Give this process and its children a reliable HOME and user name.
 
     A container's arbitrary uid has no entry in the password file, and every library that expands
-    ``~`` or asks who this is then stops in a way of its own. With HOME at NO_HOME they find nothing
-    there instead.
+    ``~`` or looks up the user then fails in its own way. With HOME at NO_HOME they find an empty
+    home instead.
     """
     try:
         getpass.getuser()
@@ -57,7 +57,7 @@ def settle_home() -> None:
 
 
 def has_home() -> bool:
-    """Whether this user has a home directory, to be asked after :func:`settle_home`."""
+    """Whether this user has a home directory; call after :func:`settle_home`."""
     return os.environ.get("HOME") != NO_HOME
 
 
@@ -93,7 +93,7 @@ def _data_dir(what: str) -> Path:
 
 
 def cache_dir() -> Path:
-    """What can be made again: imported recordings. Raises NoHome."""
+    """For data that can be recreated: imported recordings. Raises NoHome."""
     return _of_user(platformdirs.user_cache_dir(APP), "caches", "set HOME or XDG_CACHE_HOME")
 
 
@@ -104,8 +104,8 @@ def fleet_dir(fleet: str) -> Path:
 
 
 def socket_path(directory: Path) -> Path:
-    """The engine's socket for a state directory. Where the directory's own path is too long for a
-    socket it is in a private directory of the user's, named after the state directory."""
+    """The engine's socket for a state directory. If the directory's path is too long for a socket
+    it is in a private directory of the user, named after the state directory."""
     inside = directory / SOCKET_NAME
     if len(os.fsencode(inside)) <= MAX_SOCKET_PATH_BYTES:
         return inside
@@ -114,8 +114,8 @@ def socket_path(directory: Path) -> Path:
 
 
 def _runtime_dir() -> Path:
-    """Where sockets go that fit nowhere else. The user's own runtime directory, unless it is
-    somebody else's, as after ``su``."""
+    """The directory for sockets whose own path is too long: the user's runtime directory, unless it
+    belongs to another user, as after ``su``."""
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     if runtime and Path(runtime).is_absolute():
         with suppress(OSError):
@@ -125,15 +125,15 @@ def _runtime_dir() -> Path:
 
 
 def open_private(path: Path) -> BinaryIO:
-    """A new or emptied file for writing bytes, and reading them, that is its owner's alone."""
+    """A new or emptied file for writing and reading bytes, accessible to its owner only."""
     flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     file = os.open(path, flags, 0o600)
-    os.fchmod(file, 0o600)  # one that was there may have been open to others
+    os.fchmod(file, 0o600)  # an existing one may have been accessible to others
     return os.fdopen(file, "w+b")
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, in a directory that is ours. Raises OSError,
+    """Write a file that only its owner can read, in a private directory. Raises OSError,
     FleetError."""
     private_dir(path.parent)
     with open_private(path) as file:
@@ -141,8 +141,8 @@ def write_private(path: Path, text: str) -> None:
 
 
 def private_dir(path: Path) -> Path:
-    """Make a directory that only its owner can look into, and return it. Raises FleetError when
-    somebody else had made it: what is put there would be theirs."""
+    """Make a directory that only its owner can access, and return it. Raises FleetError when it
+    belongs to another user, who would control its content."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = path.lstat()
     if stat.S_ISLNK(found.st_mode) and found.st_uid in (0, os.geteuid()):

@@ -1,8 +1,8 @@
-"""Takes secrets out of text before it is stored or shown.
+"""Removes secrets from text before it is stored or shown.
 
-Patterns find what has a known shape (``core/text/redaction.py``), and secrets that this process
-itself holds are found whatever their shape (:func:`know`). Nothing finds everything, so tokens are
-also never fetched.
+Patterns find secrets of known shapes (``core/text/redaction.py``), and secrets that this process
+itself holds are found whatever their shape (:func:`know`). No method finds everything, so tokens
+are also never fetched.
 """
 
 import re
@@ -15,35 +15,35 @@ _PEM_BEGIN = re.compile(rf"{KEY_BEGIN}|{PUTTY_BEGIN}")
 _PEM_END = re.compile(rf"{KEY_END}|{PUTTY_END}")
 
 MAX_PEM_LINES = 400
-"""A key block that never ends hides at most so many lines."""
+"""A key block without an end hides at most this many lines."""
 
 
 MAX_VALUE_LINES = 50
-"""A value over several lines hides at most so many."""
+"""A multi-line value hides at most this many lines."""
 
 _VALUE_FOLLOWS = re.compile(
     rf"(?i){NAMED}\\?[\"']?\s{{0,8}}(?:[:=]\s{{0,8}}"
     r"(?:[|>][+-]?\d?|(?P<opened>[\[{]|\"{3}|'{3}|\"(?!\")(?=[^\"]*\Z)))?|(?P<field>,?))"
     r"[^\"'\]}]{0,400}\Z"
 )
-"""A line that names a secret whose value, or the rest of it, is on the next lines."""
+"""A line that names a secret whose value, or its rest, is on the next lines."""
 
 _NAMES_MORE = re.compile(r"[\w.-]{1,60}:(?:\s|\Z)")
-"""Where a map begins, each of its lines is judged by its own name."""
+"""The beginning of a map, each line of which is judged by its own name."""
 
 _CLOSES = {"[": "]", "{": "}"}
 _VALUE_FIELD = re.compile(r"\s*[\"']?value[\"']?\s*[:=]", re.I)
 
 
 MIN_KNOWN_CHARS = 8
-"""A shorter secret is a word of ordinary text, and hiding that would tell it."""
+"""A shorter secret may occur in ordinary text, and hiding it there would reveal it."""
 
 _known: list[str] = []
-"""As many as a fleet has tokens; one that holds another comes before it."""
+"""As many as a fleet has tokens; one that contains another comes before it."""
 
 
 def know(secret: str) -> None:
-    """From now on this secret, which this process holds, is taken out of every text."""
+    """From now on remove this secret, which this process holds, from every text."""
     if len(secret) >= MIN_KNOWN_CHARS and secret not in _known:
         _known.append(secret)
         _known.sort(key=len, reverse=True)
@@ -66,8 +66,7 @@ def redact_counted(text: str) -> tuple[str, int]:
 
 
 class LineRedactor:
-    """Redacts line after line and remembers that it is inside a private key, or in a value that
-    goes over several lines."""
+    """Redacts line by line and tracks whether it is inside a private key or a multi-line value."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -80,7 +79,7 @@ class LineRedactor:
         """The line to keep, or None for the inner lines of a key."""
         if self._hidden_lines:
             end = _PEM_END.search(line)
-            # One that begins within is hidden from its own beginning on.
+            # A key that begins within it is hidden from its own beginning on.
             anew = end is None and _PEM_BEGIN.search(line) is not None
             self._hidden_lines = 1 if anew else self._hidden_lines + 1
             if end is None and self._hidden_lines <= MAX_PEM_LINES:
@@ -102,7 +101,7 @@ class LineRedactor:
         return text
 
     def _is_value(self, line: str) -> bool:
-        """Whether a line is a part of the value that was named before it."""
+        """Whether a line is part of the previously named value."""
         named, self._value_lines = self._follows, self._value_lines + 1
         if named is None or self._value_lines > MAX_VALUE_LINES:
             return False

@@ -1,8 +1,8 @@
-"""How much time went by, on a clock that nobody sets."""
+"""Elapsed time on a monotonic clock."""
 
 import time
 
 
 def boot_time_s() -> float:
-    """Seconds on a clock that nobody sets. It counts a suspended machine's time where it can."""
+    """Seconds on a monotonic clock, including time in suspend where the system supports it."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

@@ -1,1 +1,2 @@
-"""Commands, one file per noun. Each imports what it needs when it runs: start-up is quick."""
+"""Commands, one file per noun. Each imports its dependencies when it runs, so that start-up is
+fast."""

@@ -1,7 +1,7 @@
-"""The command of a verb: what is meant, what it would do, asked, sent, told.
+"""The command of a verb: select, plan, confirm, send, report.
 
-Every verb has the same shape here: it is done to what was named, or to tasks that are described; a
-plan is made of the ledger and shown where a yes is needed; what the engine then says is told.
+Every verb works the same way here: it applies to named subjects, or to selected tasks; a plan is
+made from the ledger and shown where confirmation is needed; the engine's replies are reported.
 """
 
 import time
@@ -50,13 +50,13 @@ from fleet_tui.verbs.table import VERBS
 from fleet_tui.verbs.verb import Noun, Option, PlanFact, Planned, Said, Verb
 
 SECOND_SHAPE = frozenset({"cordoned", "uncordoned", "frozen", "thawed"})
-"""JSON documents whose first shape had the engine's reply and nothing of a plan."""
+"""JSON documents whose first version had the engine's reply and no plan."""
 
 MAX_LEFT_OUT_TOLD = 20
 
 
 class Consent(NamedTuple):
-    """What the operator said beforehand."""
+    """The operator's consent given in advance."""
 
     yes: bool
     confirm: int | None
@@ -64,16 +64,16 @@ class Consent(NamedTuple):
 
 
 class Meant(NamedTuple):
-    """What a verb is to be done to."""
+    """The subjects of a verb."""
 
     names: Sequence[str]
     """Ids of tasks and alerts, names of agents; none for the fleet."""
     each_named: bool
     """Whether the operator named every one of them."""
     everything: bool = False
-    """Whether the operator said: all."""
+    """Whether the operator gave ``--all``."""
     gone: Sequence[LeftOut] = ()
-    """Tasks that only the ledger remembers."""
+    """Tasks that are only in the ledger."""
 
 
 def act(
@@ -84,9 +84,9 @@ def act(
     consent: Consent,
     as_json: bool,
 ) -> int:
-    """Do it to what is meant and can be done to. Exit 1 when nothing matched, 5 when some named
-    ones were left out, 6 when all were or nobody consented. What is as it was asked to be already,
-    an agent, an alert or the fleet, is no mistake."""
+    """Apply the verb to the subjects that allow it. Exit 1 when nothing matched, 5 when some named
+    ones were left out, 6 when all were or there was no consent. An agent, an alert or the fleet
+    that is already in the requested state is not an error."""
     now_ms = time.time_ns() // 1_000_000
     with ledger_of(fleet) as ledger:
         state = ledger.load()
@@ -94,7 +94,7 @@ def act(
     plans, left_out = _planned(state, verb, said, meant, now_ms)
     already = [each for each in left_out if each.why.code.is_so_already]
     left_out = [each for each in left_out if not each.why.code.is_so_already]
-    if not meant.each_named:  # a description means those that it can be done to
+    if not meant.each_named:  # a selection means the tasks that allow it
         left_out = [each for each in left_out if not each.why.code.is_not_for_it]
     if not plans and not already:
         if not left_out:
@@ -145,10 +145,10 @@ def act(
 def _planned(
     state: FleetState, verb: Verb, said: Said, meant: Meant, now_ms: int
 ) -> tuple[list[Plan], list[LeftOut]]:
-    """What would be done, MAX_NAMED_TASKS at a time, and why nothing is to the others. Raises
+    """The plans, MAX_NAMED_TASKS at a time, and the subjects left out with reasons. Raises
     UsageError for a rate that so many tasks cannot keep together."""
     plans, left_out = _in_parts(state, verb, said, meant.names, now_ms)
-    if len(plans) > 1:  # those that it can be done to may fit into fewer commands
+    if len(plans) > 1:  # the applicable ones may fit into fewer commands
         able = [name for each in plans for name in subjects(each.command)]
         if said.per_minute is not None and len(able) > MAX_NAMED_TASKS:
             most = f"at most {MAX_NAMED_TASKS:,} at a time"
@@ -169,13 +169,13 @@ def _in_parts(
                 left_out += found.left_out
             case Refused() as why if verb.noun is Noun.FLEET:
                 left_out.append(LeftOut("", state.fleet.name, why))
-            case Refused():  # tells of the first of them alone
+            case Refused():  # reports only the first of them
                 left_out += [_alone(state, verb, said, name, now_ms) for name in part]
     return plans, left_out
 
 
 def _alone(state: FleetState, verb: Verb, said: Said, name: str, now_ms: int) -> LeftOut:
-    """Why something cannot be done to one of those to none of which it can be done."""
+    """Why the verb does not apply to one of the subjects, when it applies to none."""
     why = plan(state, operator(), verb.command((name,), said), now_ms)
     assert isinstance(why, Refused), why
     return LeftOut(name, _label(state, name), why)
@@ -193,7 +193,7 @@ def _label(state: FleetState, name: str) -> str:
 
 
 def _impact(verb: Verb, facts: Sequence[Planned]) -> list[str]:
-    """What it would do, a line each; of several commands about tasks each has its own lines."""
+    """The impact, a line each; each of several commands about tasks has its own lines."""
     told: list[str] = []
     for each in facts:
         what = title(each.state, each.plan.command)
@@ -212,9 +212,9 @@ def _clients(facts: Planned) -> str:
 def _ask(
     verb: Verb, impact: Sequence[str], meant: Meant, count: int, tier: Tier, consent: Consent
 ) -> bool:
-    """Go on only with the operator's consent; whether the plan was shown for it. Raises
+    """Continue only with the operator's consent; returns whether the plan was shown for it. Raises
     CommandRefused without."""
-    # A fleet that is frozen loses nothing, and whoever freezes it is in a hurry.
+    # Freezing a fleet loses nothing and is urgent.
     is_much = tier is Tier.NAME and verb.noun is not Noun.FLEET
     asks = verb.asks_when_named or not meant.each_named or is_much
     given = consent.confirm is not None if meant.everything else consent.yes
@@ -231,18 +231,18 @@ def _ask(
 
 
 class Done(NamedTuple):
-    """What came of the commands."""
+    """The result of the commands."""
 
     changed: int = 0
-    """Of what they name."""
+    """How many of their subjects."""
     refused: Refused | None = None
     """The first refusal."""
     undo: Sequence[Command] = ()
-    """What takes it back."""
+    """The commands that undo it."""
 
 
 def _send(fleet: Fleet, plans: Sequence[Plan], *, was_shown: bool) -> Done:
-    """Raises what the engine said when nothing was changed."""
+    """Send the commands. Raises the engine's refusal when nothing was changed."""
     shown = [each.impact if was_shown else None for each in plans]
     replies = ask_engine(fleet, [each.command for each in plans], shown)
     changed = sum(
@@ -258,7 +258,7 @@ def _send(fleet: Fleet, plans: Sequence[Plan], *, was_shown: bool) -> Done:
 
 
 def _listed(verb: Verb, state: FleetState, names: Sequence[str]) -> dict[str, object]:
-    """What something is done to, for programs."""
+    """The subjects, for programs."""
     match verb.noun:
         case Noun.TASK:
             return {"tasks": [{"task": name, "label": _label(state, name)} for name in names]}
@@ -272,7 +272,7 @@ def _listed(verb: Verb, state: FleetState, names: Sequence[str]) -> dict[str, ob
             assert_never(verb.noun)
 
 
-# --- which are meant ---
+# --- the selection ---
 
 
 def _tasks_meant(selector: Selector) -> Callable[[FleetState, Any], Meant]:
@@ -320,7 +320,7 @@ def _option(option: Option) -> Callable[[Callable[..., Any]], Callable[..., Any]
 
 
 def _takes(verb: Verb) -> Options:
-    """The options and arguments that say what it is done to."""
+    """The options and arguments that select the subjects."""
     match verb.noun:
         case Noun.TASK:
             return [select_options, *([fingerprint_option] if verb.of_dead_letters else [])]
@@ -346,7 +346,7 @@ _EXIT_CODES = {
 
 
 def command_of(verb: Verb) -> click.Command:
-    """What ``fleet-tui NAME`` is."""
+    """The command ``fleet-tui NAME``."""
 
     def command(
         names: tuple[str, ...] = (),
@@ -372,7 +372,7 @@ def command_of(verb: Verb) -> click.Command:
         return act(find_fleet(fleet or fleet_text), verb, said, meant, consent, as_json)
 
     command.__doc__ = f"{verb.summary}\n\n{verb.help} {_EXIT_CODES[verb.noun]}"
-    # An argument of the verb's own stands before what it is done to.
+    # An argument of the verb's own comes before its subjects.
     first = [_option(each) for each in verb.options if each.is_positional]
     rest = [_option(each) for each in verb.options if not each.is_positional]
     made: Callable[..., Any] = command

@@ -23,7 +23,7 @@ from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.core.text.untrusted import Untrusted
 
 MAX_WHY_CHARS = 160
-"""Of why an agent takes no work, and what it said of that."""
+"""Of why an agent takes no work, and its own report about that."""
 
 
 @click.command()

@@ -1,5 +1,5 @@
-"""The first time on a terminal: no fleet was named and none is here, so the console offers ways to
-begin and the commands that do it."""
+"""First run on a terminal: no fleet was named and there is no fleet file, so the console offers
+ways to begin and the commands for them."""
 
 import os
 from pathlib import Path
@@ -12,12 +12,12 @@ from fleet_tui.cli.screen import Screen
 
 
 def is_first_time(fleet: str | None) -> bool:
-    """Whether no fleet was named in any way and the directory has no fleet file."""
+    """Whether no fleet was named and the directory has no fleet file."""
     return not (fleet or os.environ.get(FLEET_VARIABLE) or Path(DEFAULT_FILE).exists())
 
 
 def begin(context: click.Context, screen: Screen) -> int:
-    """Ask, and do what was chosen; the exit code."""
+    """Ask, and carry out the choice; returns the exit code."""
     from fleet_tui.console.views.help.first_run import Beginning, ask
 
     match ask(screen.theme):

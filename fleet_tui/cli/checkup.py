@@ -1,5 +1,5 @@
-"""What `fleet-tui doctor` looks at. Each check is a function that yields findings; none changes
-anything and none contacts a host."""
+"""The checks of `fleet-tui doctor`. Each is a function that yields findings; none changes anything
+and none contacts a host."""
 
 import os
 import platform
@@ -46,7 +46,7 @@ MAX_SAID_CHARS = 200
 
 
 class CheckOutcome(StrEnum):
-    """How a finding is."""
+    """The status of a finding."""
 
     OK = "ok"
     WARN = "warn"
@@ -69,7 +69,7 @@ def ok(about: str, text: str) -> Finding:
 
 
 def warn(about: str, text: str, todo: str) -> Finding:
-    """It works, and may not for long."""
+    """It works, but may stop working."""
     return Finding(about=about, standing=CheckOutcome.WARN, text=text, todo=todo)
 
 
@@ -79,13 +79,13 @@ def fail(about: str, text: str, todo: str) -> Finding:
 
 
 def versions() -> Iterator[Finding]:
-    """Ours and those of what we stand on."""
+    """Our version and those of our dependencies."""
     text = f"fleet-tui {__version__}, Python {platform.python_version()}"
     yield ok("versions", f"{text}, SQLite {SQLITE_VERSION}, {sys.platform}")
 
 
 def state_directory(fleet: Fleet) -> Iterator[Finding]:
-    """Whether it is private, local and has room."""
+    """Whether it is private, local and has free space."""
     directory = fleet.directory
     try:
         check(directory)
@@ -116,7 +116,7 @@ def state_directory(fleet: Fleet) -> Iterator[Finding]:
 
 
 def journal(fleet: Fleet) -> Iterator[Finding]:
-    """Whether the ledger is what was written, and not from the future."""
+    """Whether the ledger is intact, and not from the future."""
     try:
         checked = verify(fleet.directory)
     except JournalMissing:
@@ -144,7 +144,7 @@ def journal(fleet: Fleet) -> Iterator[Finding]:
 
 
 def engine(fleet: Fleet) -> Iterator[Finding]:
-    """Who owns the ledger, and whether the door is answered."""
+    """The owner of the ledger, and whether its socket answers."""
     holder = lock_holder(fleet.directory)
     told = engine_now(fleet)
     path = socket_path(fleet.directory)
@@ -180,7 +180,7 @@ def _no_engine(fleet: Fleet) -> Finding:
     try:
         with ledger_of(fleet) as ledger:
             state = ledger.load()
-    except FleetError:  # there is no ledger, or another check says what is wrong with it
+    except FleetError:  # there is no ledger, or another check reports its fault
         return ok("engine", "none runs")
     if not was_killed(state):
         return ok("engine", "none runs")
@@ -189,7 +189,7 @@ def _no_engine(fleet: Fleet) -> Finding:
 
 
 def _troubles(fleet: Fleet) -> Iterator[Finding]:
-    """What a working engine says that it is short of."""
+    """The resources that a running engine reports as lacking."""
     reader = JournalReader(fleet.directory)
     try:
         troubles = reader.load().engine.troubles
@@ -200,7 +200,7 @@ def _troubles(fleet: Fleet) -> Iterator[Finding]:
 
 
 def agents(fleet: Fleet) -> Iterator[Finding]:
-    """What the running engine knows of its agents; nothing where none runs."""
+    """The agents' health according to the running engine; nothing where none runs."""
     if engine_now(fleet) is None:
         return
     with ledger_of(fleet) as ledger:
@@ -234,7 +234,7 @@ def agents(fleet: Fleet) -> Iterator[Finding]:
 
 
 async def ssh(loaded: Loaded, file: str) -> list[Finding]:
-    """What is taken from ssh_config, and whether hosts can be told from impostors."""
+    """What is used from ssh_config, and whether host keys can be verified."""
     from fleet_tui.cli.ssh_problems import fleet_problems_of
     from fleet_tui.core.ssh.config import ConfigRefusal, Reader
     from fleet_tui.wire.ssh.failures import LocalSetupError
@@ -298,7 +298,7 @@ def _through(host: HostSpec, has_chain: bool) -> str:
 
 
 async def secrets(spec: FleetSpec) -> list[Finding]:
-    """Whether tokens is available; never what they are."""
+    """Whether tokens are available; never their values."""
     from fleet_tui.wire.secrets import SecretProblem, resolve_secret
 
     found = []

@@ -1,4 +1,4 @@
-"""Kinds of options that the library has only in part: a few words, a file or what is piped."""
+"""Option types that the library supports only in part: a few words, a file or piped input."""
 
 import os
 import stat
@@ -16,8 +16,8 @@ MAX_SHOWN_CHARS = 200
 
 
 class OneOf(click.Choice[str]):
-    """One of a few words, in capitals or not. The refusal of another one lists them, and says which
-    is the nearest."""
+    """One of a few words, case-insensitively. The refusal of another one lists them, with the
+    nearest one."""
 
     def __init__(self, words: Iterable[str]) -> None:
         """``words`` as they are shown and handed over."""
@@ -38,8 +38,8 @@ class OneOf(click.Choice[str]):
 
 
 class InputFile(click.ParamType[BinaryIO]):
-    """A file to read bytes from; ``-`` is standard input. Nothing without an end is opened: a pipe
-    has one, once whoever writes has closed it."""
+    """A file to read bytes from; ``-`` is standard input. Endless files are refused; a pipe ends
+    once its writer has closed it."""
 
     name = "filename"
 

@@ -1,4 +1,4 @@
-"""What commands share: which fleet is meant, how output is written, talking to the engine."""
+"""Shared by commands: finding the fleet, writing output, talking to the engine."""
 
 import math
 import os
@@ -52,31 +52,30 @@ MAX_PAUSE_S = 86_400.0
 
 _NOT_ASCII = re.compile(r"[^\x20-\x7e\n]")
 _NO_CHARACTER = re.compile("[\ud800-\udfff]")
-"""What Python makes of bytes that are no text, as names of files may have them."""
+"""Python's representation of bytes that are not text, as in file names."""
 
 T = TypeVar("T")
 
 
 class Fleet(NamedTuple):
-    """The fleet that a command is about."""
+    """The fleet of a command."""
 
     name: str
     file: Path | None
-    """None when it was named by its name alone."""
+    """None when the fleet was given by its name."""
     directory: Path
     """Its state directory."""
     recorded: bool = False
-    """Whether it is a recording: nothing can be done to it, and its time stands still."""
+    """Whether it is a recording, which is read-only and whose time does not advance."""
 
     def now_ms(self, state: FleetState) -> int:
-        """The instant that ages are told from: now, or where a recording ends."""
+        """The instant to which ages refer: now, or the end of a recording."""
         return state.at_ms if self.recorded else time.time_ns() // 1_000_000
 
 
 def find_fleet(text: str | None) -> Fleet:
-    """What the operator means by FLEET: a fleet file, or the name of a fleet that ran here before.
-    Raises UsageError when it is neither or a recording, InvalidConfig for a file that cannot be
-    read."""
+    """The fleet meant by FLEET: a fleet file, or the name of a fleet that ran here before. Raises
+    UsageError when it is neither or a recording, InvalidConfig for a file that cannot be read."""
     from fleet_tui.config.values import NAME_PATTERN
 
     text = text or os.environ.get(FLEET_VARIABLE)
@@ -114,8 +113,8 @@ def find_fleet(text: str | None) -> Fleet:
 
 
 def recording_named(text: str | None, *, any_file: bool = False) -> Path | None:
-    """The recording that the operator means: a file that is called or begins like one, or with
-    ``any_file`` every file that is not called like a fleet file. None for everything else. Raises
+    """The recording that the operator means: a file with the name or content of one, or with
+    ``any_file`` every file that is not named like a fleet file. None for everything else. Raises
     UsageError for the name of a recording where there is no file."""
     text = text or os.environ.get(FLEET_VARIABLE)
     if text is None:
@@ -170,7 +169,7 @@ def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Seconds(click.ParamType[float]):
-    """A pause between two looks."""
+    """A pause between two refreshes."""
 
     name = "seconds"
 
@@ -200,7 +199,7 @@ def watch_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def engine_now(fleet: Fleet) -> "Welcome | None":
-    """What the fleet's engine says of itself; None when none answers."""
+    """The mode reported by the fleet's engine; None when none answers."""
     if fleet.recorded:
         return None
     from fleet_tui.feed.greeting import greet
@@ -210,8 +209,8 @@ def engine_now(fleet: Fleet) -> "Welcome | None":
 
 @contextmanager
 def ledger_of(fleet: Fleet, *, until: "Seq | None" = None) -> "Iterator[JournalReader]":
-    """The fleet's ledger, for looking at, up to the last event that can be trusted. Raises
-    Unreachable when it never ran here."""
+    """The fleet's ledger, read-only, up to the last event that can be trusted. Raises Unreachable
+    when it never ran here."""
     from fleet_tui.journal.errors import JournalMissing
     from fleet_tui.journal.ledger.reader import JournalReader
 
@@ -228,7 +227,7 @@ def ledger_of(fleet: Fleet, *, until: "Seq | None" = None) -> "Iterator[JournalR
 
 
 def latest(ledger: "JournalReader", state: FleetState) -> FleetState:
-    """The state after what was committed since."""
+    """The state after the events committed since."""
     from fleet_tui.core.ledger.fold import fold
 
     while batch := ledger.read(state.seq, PAGE_EVENTS):
@@ -237,7 +236,7 @@ def latest(ledger: "JournalReader", state: FleetState) -> FleetState:
 
 
 def find_task(ledger: "JournalReader", state: FleetState, text: str) -> Task | None:
-    """The task that the operator means, also when the state has forgotten it; None when there is
+    """The task that the operator means, even when the state has forgotten it; None when there is
     none in the ledger."""
     return state.find_task(text) or ledger.find_task(text, until=state.seq)
 
@@ -252,7 +251,7 @@ def task_named(ledger: "JournalReader", state: FleetState, text: str) -> Task:
 
 @contextmanager
 def ending_tidily() -> "Iterator[None]":
-    """Let signals that end the process unwind it, so that nothing half done is left behind."""
+    """Let signals that end the process unwind it, so that nothing incomplete is left behind."""
     import signal
 
     def end(number: int, _: object) -> None:
@@ -267,7 +266,7 @@ def ending_tidily() -> "Iterator[None]":
 
 
 def operator() -> str:
-    """Who types, for the audit trail."""
+    """The operator's name, for the audit trail."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
@@ -277,7 +276,7 @@ def operator() -> str:
 def ask_engine(
     fleet: Fleet, commands: Sequence[Command], shown: Sequence[Impact | None] = ()
 ) -> list[Reply]:
-    """Send commands to the running engine, in order, each with what its author was ``shown`` of it.
+    """Send commands to the running engine, in order, each with the impact that was ``shown``.
     Raises Unreachable when none runs."""
     from fleet_tui.feed.client import NO_ENGINE, EngineClient
 
@@ -302,7 +301,7 @@ def ask_engine(
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end; what goes wrong beside it is told in a line."""
+    """Run a coroutine to its end; errors in the background are reported in one line."""
     import asyncio
 
     from fleet_tui.base import crash
@@ -321,7 +320,7 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 
 
 def silent_engine(fleet: Fleet) -> str | None:
-    """The engine that owns the ledger, in words, for a fleet whose socket nobody answers at; None
+    """The engine that owns the ledger, in words, for a fleet whose socket does not answer; None
     when none owns it."""
     from fleet_tui.journal.directory import lock_holder
 
@@ -332,13 +331,13 @@ def silent_engine(fleet: Fleet) -> str | None:
 
 
 def was_killed(state: FleetState) -> bool:
-    """Whether the last engine ended without a word, if it has ended."""
+    """Whether the last engine ended without recording it, if it has ended."""
     return state.engine.epoch > 0 and state.engine.stopped_at_ms is None
 
 
 def engine_gone(fleet: Fleet, state: FleetState) -> str:
-    """That no engine follows the fleet any more, so that what its ledger says of now was so once;
-    empty while one does, and for a recording."""
+    """A warning that no engine runs the fleet, so that the state in its ledger may be outdated;
+    empty while one runs, and for a recording."""
     if fleet.recorded or engine_now(fleet) is not None or silent_engine(fleet) is not None:
         return ""
     engine = state.engine
@@ -356,8 +355,8 @@ def engine_gone(fleet: Fleet, state: FleetState) -> str:
 
 
 def unreached(fleet: Fleet, error: Unreachable) -> Unreachable:
-    """The true words about an engine that cannot be asked: none may run, or one that has lost its
-    socket or hangs."""
+    """The error for an engine that cannot be reached: none runs, or one has lost its socket or
+    hangs."""
     holder = silent_engine(fleet)
     if holder is None:
         return error
@@ -374,36 +373,38 @@ def unreached(fleet: Fleet, error: Unreachable) -> Unreachable:
 
 
 def accepted(reply: Reply) -> Accepted:
-    """The reply if the engine took the command. Raises what :func:`refusal` makes of it if not."""
+    """The reply if the engine accepted the command. Otherwise raises the error of
+    :func:`refusal`."""
     if isinstance(reply, Refused):
         raise refusal(reply)
     return reply
 
 
 def refusal(refused: Refused) -> FleetError:
-    """CommandRefused with the engine's words, or Unreachable where it gave none."""
+    """CommandRefused with the engine's text, or Unreachable where it gave none."""
     kind = Unreachable if refused.code.is_unanswered else CommandRefused
     return kind(refused.text, hint=refused.hint)
 
 
 def emit_json(schema: str, **fields: object) -> None:
-    """Print one document; ``schema`` names its shape, which is stable: fields are only added to it.
-    One that loses or changes a field gets the next version, as in ``held/2``; without, it is 1."""
+    """Print one document; ``schema`` names its format, which is stable: fields are only added. A
+    document that loses or changes a field gets the next version, as in ``held/2``; without one it
+    is 1."""
     named = schema if "/" in schema else f"{schema}/1"
     click.echo(json_text({"schema": f"fleet-tui/{named}", **fields}, indent=2))
 
 
 def json_text(value: object, *, indent: int = -1) -> str:
-    """A value as JSON of plain ASCII, without secrets. Everything else is escaped: there is nothing
-    in it that a terminal would act on or hide, and it is the same in every locale. Raises TypeError
-    for a kind of value that is not known here."""
+    """A value as JSON in plain ASCII, without secrets. Everything else is escaped: a terminal
+    neither acts on nor hides any of it, and it is the same in every locale. Raises TypeError for an
+    unknown kind of value."""
     text = msgspec.json.format(msgspec.json.encode(_plain(value)), indent=indent).decode()
     return _NOT_ASCII.sub(_escaped, text)
 
 
 def _plain(value: object) -> object:
-    """The value with remote text as plain strings: what a program that reads JSON expects. What
-    was submitted is kept as it is, and shown without what looks like a secret."""
+    """The value with remote text as plain strings, as programs that read JSON expect. Submitted
+    text is redacted here, though stored unchanged."""
     match value:
         case Untrusted(raw=text):
             return _said(text)
@@ -429,14 +430,14 @@ def _plain(value: object) -> object:
             return [_plain(inner) for inner in value]
         case (
             None | bool() | int() | float() | Enum()
-        ):  # JSON has them, or their values, as they are
+        ):  # represented in JSON as they are, or by their values
             return value
-        case _:  # it might hold what nobody looked at for secrets
+        case _:  # it might contain text that was not searched for secrets
             raise TypeError(f"no JSON is made of a {type(value).__name__}")
 
 
 def _plain_named(name: object, value: object) -> object:
-    """A value with its name, such as a label's, which may say that it is a secret."""
+    """A value with its name, such as a label's, which may mark it as a secret."""
     if isinstance(name, str) and type(value) is str:
         return _said(named_without_secrets(name, value))
     return _plain(value)
@@ -447,7 +448,7 @@ def _said(text: str) -> str:
 
 
 def _whole(text: str) -> str:
-    """A text of characters alone: most readers of JSON refuse halves of them."""
+    """A text without lone surrogates, which most readers of JSON refuse."""
     return _NO_CHARACTER.sub(lambda found: safe_line(found[0]), text)
 
 
@@ -457,7 +458,7 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print one line that may have an operator's or an agent's words in it, and no secrets."""
+    """Print one line that may contain an operator's or an agent's text, without secrets."""
     click.echo(safe_line(redact(text)), err=err)
 
 
@@ -472,12 +473,12 @@ def clock_ms(at_ms: int) -> str:
 
 
 def offset_minutes(at_ms: int) -> int:
-    """How far local time is ahead of UTC at an instant."""
+    """The offset of local time from UTC at an instant."""
     return time.localtime(at_ms / 1_000).tm_gmtoff // 60
 
 
 def instant(text: str | None, now_ms: int | None = None) -> int | None:
-    """When the operator means, in milliseconds; None for nothing. Raises UsageError."""
+    """The instant that the operator means, in milliseconds; None for none. Raises UsageError."""
     if text is None:
         return None
     now_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
@@ -488,8 +489,8 @@ def instant(text: str | None, now_ms: int | None = None) -> int | None:
 
 
 def emit_table(titles: Sequence[str], rows: Iterable[Sequence[str]], empty: str) -> None:
-    """Print left-aligned columns; ``empty`` instead when there are no rows. Cells may have an
-    operator's or an agent's words in them."""
+    """Print left-aligned columns; ``empty`` instead when there are no rows. Cells may contain an
+    operator's or an agent's text."""
     table = [list(titles), *([safe_line(redact(cell)) for cell in row] for row in rows)]
     if len(table) == 1:
         click.echo(empty)
@@ -501,8 +502,7 @@ def emit_table(titles: Sequence[str], rows: Iterable[Sequence[str]], empty: str)
 
 
 def watched(show: Callable[[], T], every_s: float | None) -> T:
-    """Show it: once, or again and again until ctrl+c; on a terminal the screen is cleared each
-    time."""
+    """Show it: once, or repeatedly until ctrl+c; on a terminal the screen is cleared each time."""
     if every_s is None:
         return show()
     while True:

@@ -1,4 +1,4 @@
-"""Asking before something is done: on a terminal with a question, elsewhere with an option."""
+"""Confirmation before an action: on a terminal by a question, elsewhere by an option."""
 
 import sys
 
@@ -9,8 +9,8 @@ from fleet_tui.core.text.firewall import safe_line
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Go on only if the operator wants to. Raises CommandRefused without a yes, or where nobody can
-    be asked."""
+    """Continue only if the operator confirms. Raises CommandRefused without a yes, or where there
+    is no terminal to ask on."""
     if yes:
         return
     need_somebody("--yes skips the prompt")
@@ -19,7 +19,8 @@ def confirm(question: str, *, yes: bool) -> None:
 
 
 def confirm_count(question: str, count: int, *, typed: int | None) -> None:
-    """As :func:`confirm`, for what is done to everything: the operator types how many that is."""
+    """As :func:`confirm`, for an action on everything: the operator types the number of
+    subjects."""
     if typed is None:
         need_somebody(f"--confirm {count} confirms without a prompt")
         typed = click.prompt(safe_line(question), type=int, err=True)
@@ -28,6 +29,6 @@ def confirm_count(question: str, count: int, *, typed: int | None) -> None:
 
 
 def need_somebody(otherwise: str) -> None:
-    """Raises CommandRefused where nobody can be asked; ``otherwise`` is the way out."""
+    """Raises CommandRefused where there is no terminal to ask on; ``otherwise`` is the way out."""
     if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr)):
         raise CommandRefused("not confirmed; nothing was done", hint=otherwise)

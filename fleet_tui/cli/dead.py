@@ -1,4 +1,4 @@
-"""Failed work that nobody has dealt with, by what went wrong."""
+"""Failed work not yet requeued or dropped, by kind of failure."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""``fleet-tui demo``: a living simulated fleet, on a screen or without one."""
+"""``fleet-tui demo``: a running simulated fleet, with or without a screen."""
 
 import math
 import os
@@ -124,7 +124,7 @@ def demo_command(
             _expect(words, ENGINE_READY)
             return _run_headless(fleet, for_s, seed, scenario, path, as_json)
 
-        prepare(screen)  # while the other process writes the history: both take about as long
+        prepare(screen)  # while the other process writes the history: both take about equally long
 
         from fleet_tui.feed.attached import AttachedFeed
         from fleet_tui.feed.feed import Mode
@@ -141,14 +141,14 @@ def demo_command(
 
 @contextmanager
 def _playing(seed: int, speed: float, scenario: str) -> Iterator[tuple[Fleet, IO[str]]]:
-    """The demo's own process and the directory that it makes; both are gone afterwards. The process
-    also ends by itself when this one does, because its standard input ends then.
+    """The demo's own process and the directory that it makes; both are removed afterwards. The
+    process also ends by itself when this one does, because its standard input ends then.
     """
     root = private_dir(state_root())
     options = {"root": str(root), "seed": seed, "speed": speed, "scenario": scenario}
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
-            # -P: a module that lies in the working directory is not ours.
+            # -P: a module in the working directory is not ours.
             [
                 sys.executable,
                 "-P",
@@ -191,11 +191,11 @@ def _playing(seed: int, speed: float, scenario: str) -> Iterator[tuple[Fleet, IO
 
 
 class _NeverReady(Exception):
-    """The demo's process ended before it said that it was ready."""
+    """The demo's process ended before it reported ready."""
 
 
 def _history_written(words: IO[str]) -> None:
-    """Block until the past is there; the screen's frames are drawn meanwhile."""
+    """Block until the history is written; the screen's frames are drawn meanwhile."""
     try:
         _expect(words, HISTORY_READY)
     except _NeverReady:
@@ -243,7 +243,7 @@ def _run_headless(
 
 
 def _settled(reader: "JournalReader") -> FleetState:
-    """The state after the engine has written that it stopped."""
+    """The state after the engine has recorded that it stopped."""
     deadline = time.monotonic() + STOP_DEADLINE_S
     while True:
         state = reader.load()

@@ -1,4 +1,4 @@
-"""``fleet-tui doctor``: what could keep a fleet from working, and what to do about it."""
+"""``fleet-tui doctor``: problems that could keep a fleet from working, and suggested fixes."""
 
 import os
 from collections.abc import Iterator
@@ -55,7 +55,7 @@ def _findings(fleet: Fleet) -> "Iterator[Finding]":
     yield from checkup.versions()
     found = list(checkup.state_directory(fleet))
     yield from found
-    if found[0].standing is checkup.CheckOutcome.OK:  # what is not safe to use is not opened
+    if found[0].standing is checkup.CheckOutcome.OK:  # an unsafe directory is not opened
         yield from checkup.journal(fleet)
         yield from checkup.engine(fleet)
         yield from checkup.agents(fleet)

@@ -64,12 +64,12 @@ def engine_command(fleet_text: str | None) -> None:
 def keep_log(fleet: Fleet) -> None:
     """Write the engine's own log into its state directory, bounded, readable by its owner only.
 
-    Where the disk takes no such file, warnings go to standard error: what the engine itself says of
-    that disk, at its door or at its end, is worth more than the log.
+    Where that file cannot be written, warnings go to standard error: the engine's own report about
+    the disk, at its door or at its end, is more important than the log.
     """
     root = logging.getLogger()
     root.setLevel(logging.INFO)
-    # Says every connection and channel at INFO, with the peer's own words in it.
+    # Logs every connection and channel at INFO, with text of the peer.
     logging.getLogger("asyncssh").setLevel(logging.ERROR)
     try:
         root.addHandler(_log_file(private_dir(fleet.directory) / LOG_FILE))
@@ -85,7 +85,7 @@ def _log_file(path: Path) -> logging.Handler:
 
     class Log(RotatingFileHandler):
         def handleError(self, record: logging.LogRecord) -> None:
-            """A disk that is full, or refuses: what it does not take is said on standard error."""
+            """On a full or failing disk, lines that cannot be written go to standard error."""
             other = logging.lastResort
             if other is not None and record.levelno >= other.level:
                 other.handle(record)
@@ -125,8 +125,8 @@ def stop_command(fleet_text: str | None, as_json: bool, reason: str) -> None:
 
 
 def _signal(fleet: Fleet) -> int | None:
-    """End the process that is proved to own the ledger, and say which one that was; None when none
-    is. Raises Unreachable when it does not end."""
+    """End the process that provably owns the ledger, and return which one it was; None when there
+    is none. Raises Unreachable when it does not end."""
     from fleet_tui.journal.ledger.holding import proven_holder
 
     holder = proven_holder(fleet.directory)

@@ -1,4 +1,4 @@
-"""Writing a file for the operator: whole or not at all, and never over another one by accident."""
+"""Writes a file for the operator: atomically, and never over another one by accident."""
 
 import os
 from pathlib import Path
@@ -30,8 +30,8 @@ def write_new(target: Path, text: str, *, force: bool) -> None:
 
 
 def recording_target(output: Path | None, name: str, *, force: bool) -> Path:
-    """Where a recording goes: ``output``, or ``name`` among the sessions. Raises CommandRefused if
-    it is there and ``force`` is not given, FleetError where there is no directory for it."""
+    """The path of a recording: ``output``, or ``name`` among the sessions. Raises CommandRefused if
+    it exists and ``force`` is not given, FleetError where there is no directory for it."""
     path = output if output is not None else private_dir(sessions_dir()) / name
     if not path.parent.is_dir():
         raise FleetError(f"{path} cannot be written: there is no directory {path.parent}")

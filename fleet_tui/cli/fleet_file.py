@@ -28,7 +28,7 @@ from fleet_tui.core.fleet import FleetSpec, LocalAgent
 
 
 class Form(StrEnum):
-    """How what was found is written."""
+    """The output format of problems."""
 
     TEXT = "text"
     JSON = "json"
@@ -39,7 +39,7 @@ class Form(StrEnum):
 @click.argument(
     "fleet",
     required=False,
-    # What is wrong with the file is said like everything else about it, not by click.
+    # Problems with the file are reported like all others about it, not by click.
     type=click.Path(path_type=Path, readable=False),
     envvar="FLEET_TUI_FLEET",
 )

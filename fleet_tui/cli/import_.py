@@ -1,4 +1,4 @@
-"""``fleet-tui import``: a fleet file from hosts that are listed somewhere already."""
+"""``fleet-tui import``: a fleet file from an existing list of hosts."""
 
 import os
 import sys
@@ -137,7 +137,7 @@ def from_ansible(
     express are reported with their host and variable, with exit 5; the file is still written.
     """
     wanted = {group: pool or group for group, _, pool in (each.partition("=") for each in groups)}
-    with ending_tidily():  # or Ansible would go on, and its directory would stay
+    with ending_tidily():  # or Ansible would keep running, and its directory would stay
         found = read_inventory(inventory, wanted, os.environ)
     return _write(found, fleet, str(inventory), target, force, as_json)
 
@@ -219,7 +219,7 @@ def _tell_left_out(findings: Findings) -> None:
 
 
 async def _leave_out_twins(findings: Findings, fleet: str, origin: str) -> None:
-    """Take out hosts that ssh_config leads to the machine of one before them: `check` refuses a
+    """Remove hosts that ssh_config resolves to the machine of an earlier one: `check` refuses a
     file with both."""
     from fleet_tui.wire.ssh.resolver import SshResolver
 

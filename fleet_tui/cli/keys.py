@@ -8,7 +8,7 @@ from fleet_tui.cli.common import emit_json, emit_table, json_option
 @click.command()
 @json_option
 def keys_command(as_json: bool) -> None:
-    """List the console's keys. Lower-case keys only look; UPPER-CASE keys act."""
+    """List the console's keys. Lower-case keys change nothing in the fleet; UPPER-CASE keys act."""
     from fleet_tui.console.actions.action import Group, key_text, keys_text
     from fleet_tui.console.actions.registry import ACTIONS
 

@@ -55,7 +55,7 @@ def export_command(
 
     found = find_fleet(fleet_text)
     name = time.strftime(f"{found.name}-%Y%m%d-%H%M%S.fleetrec")
-    with ledger_of(found):  # says so, as every other command does, when there is none
+    with ledger_of(found):  # reports a missing ledger like every other command
         path = recording_target(output, name, force=force)
     done = export(found.directory, path, instant(since), instant(until), redact=redact)
     if as_json:
@@ -93,7 +93,7 @@ def backup_command(fleet_text: str | None, as_json: bool, target: Path | None) -
     from fleet_tui.journal.upkeep.backups import back_up
 
     found = find_fleet(fleet_text)
-    with ledger_of(found):  # says so, as every other command does, when there is none
+    with ledger_of(found):  # reports a missing ledger like every other command
         if target is None:
             stamp = time.strftime("%Y%m%d-%H%M%S")
             target = private_dir(backups_dir()) / f"{found.directory.name}-{stamp}"

@@ -30,9 +30,9 @@ from fleet_tui.core.text.near import nearest
 
 POLL_S = 0.2
 MAX_LOOKED_UP = 1_000
-"""Tasks that the state has forgotten whose labels are looked up for one page of lines."""
+"""Forgotten tasks whose labels are looked up for one page of lines."""
 PAGE_LINES = 20_000
-"""Lines shown of what came between two looks; a full page may have had more before it."""
+"""Lines shown per refresh; a full page may have had more before it."""
 
 
 @click.command()
@@ -136,7 +136,7 @@ def _print(fleet: Fleet, lines: Sequence[LogLine], state: FleetState, as_json: b
 
 
 def _labels(fleet: Fleet, lines: Sequence[LogLine], state: FleetState) -> dict[TaskId, str]:
-    """What people call the tasks that the lines are of; old ones are looked up in the ledger."""
+    """The labels of the lines' tasks; old ones are looked up in the ledger."""
     ids = dict.fromkeys(line.task for line in lines if line.task is not None)
     found = {task: known.label for task in ids if (known := state.task(task)) is not None}
     forgotten = [task for task in ids if task not in found][:MAX_LOOKED_UP]

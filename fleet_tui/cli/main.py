@@ -16,7 +16,7 @@ COMPLETION = "_FLEET_TUI_COMPLETE"
 """Set by the shell's completion script; see click's documentation."""
 
 ACTING = "acting"
-"""The module that makes the commands of verbs; their words are the verbs' own."""
+"""The module that makes the commands of verbs; their texts are those of the verbs."""
 
 NOUNS: dict[str, dict[str, tuple[str, str]]] = {
     "Fleet": {
@@ -83,8 +83,8 @@ NOUNS: dict[str, dict[str, tuple[str, str]]] = {
         "keys": ("keys", "List the console's keys."),
     },
 }
-"""What commands are about -> command -> (module in this package, help line; empty where the verb of
-that name has it). Modules load when their command runs; ``hold`` is ``hold_command`` there."""
+"""Noun -> command -> (module in this package, help line; empty where the verb of that name has it).
+Modules load when their command runs; ``hold`` is ``hold_command`` there."""
 
 
 def summary(name: str) -> str:
@@ -151,7 +151,7 @@ def cli(ctx: click.Context) -> None:
 
 
 def main() -> int:
-    """Run the command line of this process; the exit code."""
+    """Run the command line of this process; returns the exit code."""
     from fleet_tui.base.paths import settle_home
     from fleet_tui.cli.terminal import belt
 
@@ -161,11 +161,11 @@ def main() -> int:
 
 
 def run(args: list[str]) -> int:
-    """Run with arguments and return the exit code. Never a traceback: what can be expected is told
-    in a sentence, and a bug's traceback is kept in a file."""
+    """Run with arguments and return the exit code. Never prints a traceback: expected errors are
+    reported in a sentence, and a bug's traceback is written to a file."""
     try:
         result = _invoke(args)
-        if sys.stdout is not None:  # as it is when whoever started us had closed it
+        if sys.stdout is not None:  # as when the parent process had closed it
             sys.stdout.flush()
         return result if isinstance(result, int) else ExitCode.OK
     except click.exceptions.Exit as ended:
@@ -177,7 +177,7 @@ def run(args: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output went away: be quiet, also when Python flushes at exit.
+        # The reader of our output is gone: stay silent, even when Python flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
     except FleetError as error:
@@ -201,17 +201,17 @@ def run(args: list[str]) -> int:
 
 @contextmanager
 def _if_it_can_be_said() -> Iterator[None]:
-    """Standard error may be a full disk: the exit code says the same all the same."""
+    """Standard error may be a full disk: the exit code is unaffected."""
     try:
         yield
     except OSError:
-        # Python would try again at exit, and put a code of its own in place of ours.
+        # Python would try again at exit, and replace our exit code by its own.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def _let_go_of_output(error: OSError) -> bool:
-    """Whether it was printing that failed. What is left to be printed is let go then, or Python
-    would try again at exit."""
+    """Whether printing failed. The pending output is then dropped, or Python would try again at
+    exit."""
     last = error.__traceback__
     while last is not None and last.tb_next is not None:
         last = last.tb_next
@@ -222,7 +222,7 @@ def _let_go_of_output(error: OSError) -> bool:
 
 
 def _invoke(args: list[str]) -> object:
-    """What ``cli.main`` does, without its own idea of a closed pipe (exit code 1)."""
+    """As ``cli.main``, without its handling of a closed pipe (exit code 1)."""
     _check_text(args)
     if COMPLETION in os.environ:
         cli.main(args, prog_name=PROGRAM, complete_var=COMPLETION)
@@ -232,7 +232,7 @@ def _invoke(args: list[str]) -> object:
 
 def _check_text(args: list[str]) -> None:
     """Raises UsageError for bytes that the C library took for characters and Python's codec of the
-    locale does not: no file has such a name, and no text that was meant is in it."""
+    locale does not: they are neither a file name nor an intended text."""
     for place, arg in enumerate(args, 1):
         try:
             os.fsencode(arg)
@@ -244,7 +244,7 @@ def _check_text(args: list[str]) -> None:
 
 
 def _show(error: click.ClickException) -> None:
-    """As the library shows it, which repeats what was typed as it was typed."""
+    """As shown by the library, which repeats the input verbatim; made safe."""
     from fleet_tui.base.redact import redact
     from fleet_tui.core.text.firewall import safe_text
 
@@ -256,7 +256,7 @@ def _show(error: click.ClickException) -> None:
 
 
 def _tell(message: str, hint: str = "") -> None:
-    """Say why it ended; what an agent or another operator said may be in it."""
+    """Report why it ended; the text may quote an agent or another operator."""
     from fleet_tui.base.redact import redact
     from fleet_tui.core.text.firewall import safe_text
 

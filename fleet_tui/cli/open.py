@@ -26,7 +26,7 @@ from fleet_tui.cli.screen import Screen, need_terminal, screen_options, show
 
 START_DEADLINE_S = 20.0
 SOCKET_AGAIN_S = 6.0
-"""An engine looks for its socket every two seconds."""
+"""An engine checks for its socket every two seconds."""
 POLL_S = 0.05
 
 
@@ -70,7 +70,7 @@ def start_engine(fleet: Fleet) -> None:
     _check(fleet)
     with _output_of_engine(fleet) as output:
         process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
-            # -P: a module that lies in the working directory is not ours.
+            # -P: a module in the working directory is not ours.
             [sys.executable, "-P", "-m", "fleet_tui", "engine", str(fleet.file)],
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -95,8 +95,8 @@ def start_engine(fleet: Fleet) -> None:
 
 
 def _output_of_engine(fleet: Fleet) -> IO[bytes]:
-    """A file for what the engine prints: in its state directory, or without a name where that disk
-    takes no file; why it does not is the engine's to say. Raises OSError, FleetError."""
+    """A file for the engine's output: in its state directory, or without a name where that disk
+    takes no file; the engine reports the reason. Raises OSError, FleetError."""
     try:
         return open_private(private_dir(fleet.directory) / "engine.err")
     except OSError:
@@ -104,8 +104,8 @@ def _output_of_engine(fleet: Fleet) -> IO[bytes]:
 
 
 def _wait_for_socket(fleet: Fleet) -> None:
-    """An engine runs whose socket is not there: it makes a removed one again. Raises Unreachable
-    when it does not."""
+    """Wait while an engine runs without its socket, which it recreates. Raises Unreachable when it
+    does not."""
     deadline = time.monotonic() + SOCKET_AGAIN_S
     while not engine_answers(fleet):
         if silent_engine(fleet) is None:  # it ended meanwhile
@@ -117,7 +117,7 @@ def _wait_for_socket(fleet: Fleet) -> None:
 
 
 def _check(fleet: Fleet) -> None:
-    """Say every problem of the fleet file here and now instead of in the engine's log."""
+    """Report every problem of the fleet file here and now instead of in the engine's log."""
     from fleet_tui.config.load import load_fleet
 
     assert fleet.file is not None
@@ -125,7 +125,7 @@ def _check(fleet: Fleet) -> None:
 
 
 def engine_answers(fleet: Fleet) -> bool:
-    """Whether an engine of ours listens at the fleet's socket. Raises FleetError when somebody else
+    """Whether an engine of ours listens at the fleet's socket. Raises FleetError when another user
     does, or could."""
     import socket
 

@@ -1,4 +1,4 @@
-"""Recordings as what a command is about: those that only look take one in place of a fleet."""
+"""Recordings in place of fleets, for read-only commands."""
 
 from pathlib import Path
 
@@ -7,16 +7,16 @@ from fleet_tui.cli.common import Fleet, ending_tidily, find_fleet, recording_nam
 
 
 def look_at(text: str | None, *, any_file: bool = False) -> Fleet:
-    """What the operator means by FLEET, for a command that changes nothing: a fleet, or a recording
-    of one. Raises what :func:`recording_named`, :func:`find_fleet` and :func:`open_recording` do.
+    """The fleet or recording meant by FLEET, for a read-only command. Raises what
+    :func:`recording_named`, :func:`find_fleet` and :func:`open_recording` do.
     """
     path = recording_named(text, any_file=any_file)
     return find_fleet(text) if path is None else open_recording(path)
 
 
 def open_recording(path: Path) -> Fleet:
-    """A recording, imported into the cache; says from where on it is not intact. Raises
-    BadRecording for a file that is none, JournalTooNew."""
+    """A recording, imported into the cache; reports from where on it is damaged. Raises
+    BadRecording for a file that is not one, JournalTooNew."""
     from fleet_tui.journal.recordings.importing import import_recording
 
     with ending_tidily():

@@ -1,4 +1,4 @@
-"""``fleet-tui review``: look back at a ledger or a recording, offline, in the same console."""
+"""``fleet-tui review``: review a ledger or a recording, offline, in the same console."""
 
 from pathlib import Path
 
@@ -25,6 +25,6 @@ def review_command(session: str | None, screen: Screen) -> int:
 
 
 def directory_of(session: str | None) -> Path:
-    """The journal directory of what is to be reviewed; a recording is imported into the cache.
-    Raises FleetError for a file that is no recording, UsageError for what is not there."""
+    """The journal directory to review; a recording is imported into the cache. Raises FleetError
+    for a file that is not a recording, UsageError for a missing one."""
     return look_at(session, any_file=True).directory

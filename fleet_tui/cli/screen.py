@@ -1,4 +1,4 @@
-"""Opening the console from a command: the options that all of them share."""
+"""Opening the console from a command: the shared options."""
 
 import os
 import sys
@@ -27,7 +27,7 @@ class Screen(NamedTuple):
     low_bandwidth: bool
     mouse: bool
     bell: str = "crit"
-    """Which new alerts ring: ``crit``, ``all`` or ``off``."""
+    """Which new alerts ring the bell: ``crit``, ``all`` or ``off``."""
 
 
 def screen_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -89,13 +89,13 @@ def need_terminal() -> None:
 
 
 DEVELOPERS = ("TEXTUAL", "TEXTUAL_LOG", "TEXTUAL_DRIVER", "TEXTUAL_PRESS", "TEXTUAL_SCREENSHOT")
-"""Textual's variables that connect, record or steer a program; not for one that others' text is
-in."""
+"""Textual's variables that connect, record or control a program; unsafe for one that shows remote
+text."""
 
 
 def prepare(screen: Screen) -> None:
-    """Import what the console needs, which takes half a second: while something else is waited
-    for, if there is anything. From here on the process keeps to itself."""
+    """Import the console's dependencies, which takes half a second, if possible while waiting for
+    something else. From here on the process is confined."""
     confine()
     for name in DEVELOPERS:
         os.environ.pop(name, None)
@@ -114,8 +114,8 @@ def show(
     banner: str | None = None,
     directory: Path,
 ) -> int:
-    """Run the console on a feed until the operator leaves; the exit code. ``directory`` is the
-    fleet's state directory, whose earlier sessions can be reviewed."""
+    """Run the console on a feed until the operator leaves; returns the exit code. ``directory`` is
+    the fleet's state directory, whose earlier sessions can be reviewed."""
     prepare(screen)
     from fleet_tui.base.paths import cache_dir, private_dir, sessions_dir, state_root
     from fleet_tui.base.redact import redact

@@ -1,4 +1,4 @@
-"""Which tasks a command is about: named one by one, by a filter, by a fingerprint, or all."""
+"""The tasks of a command: named one by one, by a filter, by a fingerprint, or all."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 
 DEAD_HINT = "`fleet-tui dead` lists them"
 EVERYTHING = frozenset({"", "*"})
-"""What means every task, and is taken only with ``--all``."""
+"""Selectors of every task, accepted only with ``--all``."""
 
 
 class Selector(NamedTuple):
-    """What the operator typed."""
+    """The operator's selection."""
 
     names: tuple[str, ...]
     filter_text: str | None
@@ -47,7 +47,7 @@ class Selector(NamedTuple):
 
     @property
     def names_each(self) -> bool:
-        """Whether every task was named, so that nobody need be told which they are."""
+        """Whether every task was named, so that they need not be listed."""
         return bool(self.names)
 
 
@@ -92,7 +92,7 @@ def fingerprint_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def check_selector(selector: Selector) -> None:
-    """Raises UsageError for one that says nothing, or says everything without ``--all``."""
+    """Raises UsageError for an empty selection, or one of everything without ``--all``."""
     given = (selector.names, selector.filter_text is not None, selector.fingerprint is not None)
     ways = sum(map(bool, given))
     if selector.everything and ways:
@@ -110,9 +110,9 @@ def check_selector(selector: Selector) -> None:
 
 
 def select(ledger: "JournalReader", state: FleetState, selector: Selector) -> list[Task]:
-    """The tasks that are meant, in the order they were named or submitted; a named one may be of
-    any age. Raises UsageError for unknown ones and for a filter that is none, FleetError when
-    nothing matches."""
+    """The selected tasks, in the order they were named or submitted; a named one may be of any age.
+    Raises UsageError for unknown ones and for an invalid filter, FleetError when nothing
+    matches."""
     check_selector(selector)
     if selector.names:
         return _named(ledger, state, selector.names)
@@ -127,7 +127,7 @@ def select(ledger: "JournalReader", state: FleetState, selector: Selector) -> li
 
 
 def nothing_matched() -> FleetError:
-    """What is never a success."""
+    """The error for an empty result, which is never a success."""
     return FleetError("nothing matched; nothing was done", hint="`fleet-tui tasks` lists them")
 
 
@@ -154,7 +154,7 @@ def _like(state: FleetState, fingerprint: str) -> list[Task]:
 
 
 def check_values(node: Node) -> None:
-    """Raises UsageError for a value that no task can have, which would match none for ever."""
+    """Raises UsageError for a value that no task can have, which would never match."""
     match node:
         case Equals(key, values):
             known = TASK_WORDS.get(key, ())
@@ -176,7 +176,7 @@ def check_values(node: Node) -> None:
 
 
 def passing(tasks: Sequence[Task], text: str, now_ms: int) -> list[Task]:
-    """Those that pass a filter. Raises UsageError when it is none."""
+    """Those that pass a filter. Raises UsageError for an invalid filter."""
     found = parse(text, now_ms=now_ms, keys=TASK_KEYS, offset_minutes=offset_minutes(now_ms))
     if isinstance(found, FilterProblem):
         raise UsageError(f"--filter, column {found.column + 1}: {found.message}", hint=found.hint)

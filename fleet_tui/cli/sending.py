@@ -1,4 +1,4 @@
-"""Sending many commands over one connection: several under way, never too much of them."""
+"""Sends many commands over one connection: several in progress, within bounds."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fleet_tui.feed.client import EngineClient
 
 UNDER_WAY = 250
-"""Commands without a reply yet; the engine takes hardly more of one client at once."""
+"""Commands without a reply yet; the engine accepts hardly more from one client at once."""
 
 MAX_BYTES_UNDER_WAY = 16 * 1024 * 1024
 """Of their texts; a single longer one goes alone."""
@@ -25,19 +25,19 @@ FULL = Backoff(base_ms=250, cap_ms=2_000)
 
 
 class Sent(msgspec.Struct):
-    """What became of the commands so far; good also after an interruption."""
+    """The outcome of the commands so far; valid even after an interruption."""
 
     accepted: int = 0
     known: int = 0
     waited: int = 0
-    """How often a full queue was asked again."""
+    """How often a full queue was tried again."""
     stopped: Refused | None = None
     """Why the rest was not sent."""
     stopped_line: int = 0
 
     @property
     def answered(self) -> int:
-        """Commands whose tasks the engine has."""
+        """Commands whose tasks the engine has accepted."""
         return self.accepted + self.known
 
 
@@ -49,8 +49,8 @@ async def send_all(
     wait: bool,
     taken: Callable[[], None],
 ) -> None:
-    """Send until the commands end or one is refused; ``wait`` asks a full queue again and again.
-    ``taken`` is called for each that the engine has. What became of them is in ``sent``."""
+    """Send until the commands end or one is refused; ``wait`` retries a full queue. ``taken`` is
+    called for each command that the engine has accepted. The outcome is in ``sent``."""
     weights = _Weights()
 
     async def work() -> None:
@@ -87,7 +87,7 @@ async def send_all(
 
 
 class _Weights:
-    """Bytes under way, bounded."""
+    """Bytes in progress, bounded."""
 
     def __init__(self) -> None:
         self._carried = 0
@@ -95,7 +95,7 @@ class _Weights:
 
     @asynccontextmanager
     async def carry(self, weight: int) -> AsyncIterator[None]:
-        """Wait until there is room for so many more."""
+        """Wait until there is space for that many more."""
         while self._carried and self._carried + weight > MAX_BYTES_UNDER_WAY:
             room: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append(room)

@@ -1,4 +1,4 @@
-"""What ssh_config makes of a fleet file, as problems: for ``check`` and ``doctor``."""
+"""Problems of a fleet file with ssh_config: for ``check`` and ``doctor``."""
 
 from collections.abc import Collection
 from typing import TYPE_CHECKING
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 
 async def ssh_problems(hosts: Collection[HostSpec]) -> tuple[Problem, ...]:
-    """Everything that ``ssh -G`` gives rise to, of hosts that make no fleet. Contacts nobody."""
+    """All problems found by ``ssh -G``, for hosts without a fleet. Contacts no host."""
     return problems_of(await _survey(hosts)) if hosts else ()
 
 
 async def fleet_problems(loaded: Loaded, file: str) -> tuple[Problem, ...]:
-    """The same of a fleet, and what the names of one machine give rise to."""
+    """The same for a fleet, and problems of several names for one machine."""
     hosts = loaded.spec.hosts.values()
     return fleet_problems_of(loaded, file, await _survey(hosts)) if hosts else ()
 
@@ -40,7 +40,7 @@ async def _survey(hosts: Collection[HostSpec]) -> "Survey":
 
 
 def fleet_problems_of(loaded: Loaded, file: str, found: "Survey") -> tuple[Problem, ...]:
-    """The problems of a survey of a fleet that was made already."""
+    """The problems of an existing survey of a fleet."""
     return (
         *problems_of(found),
         *same_agent_problems(loaded.spec, found.answers, loaded.agent_lines, file),
@@ -48,7 +48,7 @@ def fleet_problems_of(loaded: Loaded, file: str, found: "Survey") -> tuple[Probl
 
 
 def problems_of(found: "Survey") -> tuple[Problem, ...]:
-    """The problems of a survey that was made already."""
+    """The problems of an existing survey."""
     asked = [(each.label, each.spec.address, each.answer) for each in found.asked]
     reads_file = any(each.spec.use_ssh_config for each in found.asked)
     why = found.without_ssh if reads_file else None

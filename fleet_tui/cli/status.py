@@ -1,4 +1,4 @@
-"""``fleet-tui status``: how the fleet is, in a few lines; exit 1 when it is not well."""
+"""``fleet-tui status``: fleet health in a few lines; exit 1 if anything needs attention."""
 
 import click
 
@@ -29,7 +29,7 @@ from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
 
 MAX_SAID_CHARS = 160
-"""Of what was heard with an alert."""
+"""Of the remote detail of an alert."""
 
 
 @click.command()
@@ -75,7 +75,7 @@ def _show(fleet: Fleet, as_json: bool) -> int:
 
 
 def _what(alert: Alert) -> str:
-    """An alert in our words, and what was heard with it."""
+    """An alert in our own words, and its remote detail."""
     said = f": {safe_line(alert.detail, MAX_SAID_CHARS)}" if alert.detail else ""
     return alert.text + said
 

@@ -1,4 +1,4 @@
-"""Tasks as their author writes them: submit one or a file of them, change what failed work asks."""
+"""Submits tasks: one or a file of them; edits dead letters."""
 
 import os
 import secrets
@@ -46,7 +46,7 @@ LINES_SUFFIXES = (".jsonl", ".ndjson")
 
 
 def task_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What a task can say of itself, as options: the words of a line of a file of tasks."""
+    """The options of a task, named like the fields in a file of tasks."""
     for each in reversed(TASK_OPTIONS):
         kind = OneOf(each.choices) if each.choices else None
         option = click.option(
@@ -141,7 +141,7 @@ def _submit_one(
     from msgspec.structs import replace
 
     fleets = Deadlines()
-    if options.deadlines is not None:  # the fleet's hold for those that are not given
+    if options.deadlines is not None:  # the fleet's apply where none are given
         with ledger_of(fleet) as ledger:
             fleets = ledger.load().fleet.deadlines
     try:
@@ -163,8 +163,8 @@ def _submit_one(
 
 
 def look_at(payload: str, labels: dict[str, str], *, yes: bool) -> None:
-    """Tell what is in a text that its writer may not know. Raises CommandRefused when it looks as
-    if it, or a label, had a secret in it and nobody says yes."""
+    """Report findings in a text that its author may not be aware of. Raises CommandRefused when it,
+    or a label, seems to contain a secret and the operator does not confirm."""
     found = notice(payload, labels)
     for warning in found.warnings:
         say(f"note: {warning}", err=True)
@@ -186,7 +186,7 @@ def options_of(
     total: str | None,
     **names: str | None,
 ) -> WrittenTask:
-    """What the options of :func:`task_options` say. Raises UsageError."""
+    """The values of the options of :func:`task_options`. Raises UsageError."""
     deadlines = WrittenDeadlines(
         schedule_to_start=schedule_to_start,
         start_to_close=start_to_close,
@@ -208,20 +208,20 @@ def options_of(
 
 
 def _with_text(options: WrittenTask) -> WrittenTask:
-    """Something to check the options with, before any text was read."""
+    """A placeholder for checking the options before any text is read."""
     from msgspec.structs import replace
 
     return replace(options, text="-")
 
 
 def _standard_input() -> BinaryIO:
-    if sys.stdin is None or sys.stdin.isatty():  # None when whoever started us had closed it
+    if sys.stdin is None or sys.stdin.isatty():  # None when the parent process had closed it
         raise UsageError("no text: give it as an argument, with --file, or on standard input")
     return sys.stdin.buffer
 
 
 def payload_of(text: str | None, file_: BinaryIO | None) -> str:
-    """The text of one task, from where it was given. Raises UsageError."""
+    """The text of one task, from its source. Raises UsageError."""
     if text is not None and file_ is not None:
         raise UsageError("give the text as an argument or with --file, not both")
     if text is not None:
@@ -332,7 +332,7 @@ def edit_command(
     elif options == WrittenTask():
         possible = decide(state, "", Edit(task=found.id, spec=found.spec), state.at_ms)
         if isinstance(possible, Refused) and possible.code is not RefusalCode.UNCHANGED:
-            raise CommandRefused(possible.text)  # before anybody types
+            raise CommandRefused(possible.text)  # before the operator types
         options = replace(options, text=_typed(found))
     try:
         wanted = spec_of(replace(options, text=options.text or "-"), state.fleet.deadlines)
@@ -348,7 +348,7 @@ def edit_command(
 
 
 def _changed(spec: TaskSpec, wanted: TaskSpec, options: WrittenTask) -> TaskSpec:
-    """The order with what the options say; the rest stays."""
+    """The order with the given options; the rest is unchanged."""
     from msgspec.structs import replace
 
     said = {
@@ -364,7 +364,7 @@ def _changed(spec: TaskSpec, wanted: TaskSpec, options: WrittenTask) -> TaskSpec
 
 
 def _typed(task: Task) -> str:
-    """What the operator makes of the text. Raises CommandRefused when they leave it as it is."""
+    """The text as edited by the operator. Raises CommandRefused when it is unchanged."""
     from fleet_tui.base.children import hidden
 
     if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout)):
@@ -373,7 +373,7 @@ def _typed(task: Task) -> str:
     with hidden():
         after = click.edit(before, extension=".txt")
     if after is not None and not before.endswith("\n"):
-        after = after.removesuffix("\n")  # editors end the last line
+        after = after.removesuffix("\n")  # editors terminate the last line
     if after is None or after == before:
         raise CommandRefused("nothing was changed")
     return after

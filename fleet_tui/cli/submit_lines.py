@@ -1,4 +1,4 @@
-"""``fleet-tui submit --lines``: judge a file of tasks, then send it, and say how far it came."""
+"""``fleet-tui submit --lines``: validate a file of tasks, then send it, and report the progress."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -45,7 +45,7 @@ def submit_lines(
     yes: bool,
     as_json: bool,
 ) -> int:
-    """Submit every line of a file, and say how many tasks that made. The exit code."""
+    """Submit every line of a file, and report the number of tasks. Returns the exit code."""
     with ledger_of(fleet) as ledger:
         state = ledger.load()
     with rereadable(file) as tasks:
@@ -106,7 +106,7 @@ def _tell_bad(judged: JudgedFile) -> None:
 
 
 def _tell_of(judged: JudgedFile) -> None:
-    """What is in the texts that whoever made the file may not know."""
+    """Report findings in the texts that the author of the file may not be aware of."""
     for seen, what in (
         (judged.invisible, "with invisible characters"),
         (judged.slash, "beginning with /, which an agent may interpret as a command"),

@@ -1,8 +1,8 @@
 """A file of tasks, one JSON object a line: read twice, never as a whole.
 
-The first pass judges every line by the rules that the engine will ask, so that nothing is sent
-while a line is wrong. The second one makes the commands. Each line has a key of its own, given or
-made of the file's digest and the line's number: the same file again is the same tasks.
+The first pass validates every line by the engine's rules, so that nothing is sent if a line is
+invalid. The second one makes the commands. Each line has a key of its own, given or made from the
+file's digest and the line's number: sending the same file again submits the same tasks.
 """
 
 import hashlib
@@ -33,12 +33,12 @@ MAX_LINE_BYTES = MAX_FRAME_BYTES
 """A longer line could not be sent."""
 
 MAX_LINES = 100_000
-"""Fewer than the keys that an engine remembers: of a larger file that is sent again the first lines
-would be new tasks."""
+"""Fewer than the keys that an engine remembers: otherwise the first lines of a larger file that is
+sent again would become new tasks."""
 
 MAX_FILE_BYTES = 1024 * 1024 * 1024
 MAX_BAD_NAMED = 20
-"""Bad lines told one by one; their count is always whole."""
+"""Invalid lines listed one by one; their count is always complete."""
 
 _CHUNK_BYTES = 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
@@ -48,7 +48,7 @@ Progress = Callable[[int], None]
 
 
 class TaskFile(msgspec.Struct, frozen=True, kw_only=True):
-    """What is read: a file that can be read again, where its lines begin, and what names it."""
+    """The input: a file that can be read again, the start of its lines, and its digest."""
 
     file: IO[bytes]
     start: int
@@ -57,19 +57,19 @@ class TaskFile(msgspec.Struct, frozen=True, kw_only=True):
     """SHA-256 of its bytes, hex."""
 
     def key(self, line: int) -> str:
-        """The key of a line that gives none."""
+        """The key of a line without one."""
         return f"file:{self.digest[:32]}:{line}"
 
 
 class BadLine(msgspec.Struct, frozen=True):
-    """A line that is no task, and why."""
+    """An invalid line, and why."""
 
     line: int
     reason: str
 
 
 class Seen(msgspec.Struct):
-    """How many lines have something that an operator should know of, and the first of them."""
+    """The number of lines with a finding, and the first of them."""
 
     count: int = 0
     first: int = 0
@@ -81,14 +81,14 @@ class Seen(msgspec.Struct):
 
 
 class JudgedFile(msgspec.Struct, kw_only=True):
-    """What the first pass found."""
+    """The result of the first pass."""
 
     lines: int = 0
     """Lines that are not blank."""
     known: set[int] = msgspec.field(default_factory=set)
-    """Lines whose task the engine has already."""
+    """Lines whose tasks the engine already has."""
     wanted: RoomWanted = msgspec.field(default_factory=RoomWanted)
-    """How much room in the queue the others want."""
+    """The capacity in the queue that the others need."""
     bad: set[int] = msgspec.field(default_factory=set)
     reasons: list[BadLine] = msgspec.field(default_factory=list)
     """Of the first MAX_BAD_NAMED."""
@@ -102,7 +102,7 @@ class JudgedFile(msgspec.Struct, kw_only=True):
         return self.lines - len(self.bad) - len(self.known)
 
     def refuse(self, line: int, reason: str) -> None:
-        """This line is no task."""
+        """Record that this line is invalid."""
         self.bad.add(line)
         if len(self.reasons) < MAX_BAD_NAMED:
             self.reasons.append(BadLine(line, reason))
@@ -110,8 +110,8 @@ class JudgedFile(msgspec.Struct, kw_only=True):
 
 @contextmanager
 def rereadable(file: BinaryIO) -> Iterator[TaskFile]:
-    """The file itself if it is a regular one, or what a pipe gives, kept in a temporary file. It
-    is read once, for its digest. Raises UsageError past MAX_FILE_BYTES."""
+    """The file itself if it is a regular one, or a pipe's content in a temporary file. It is read
+    once, for its digest. Raises UsageError past MAX_FILE_BYTES."""
     if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         yield _measured(file, None)
         return
@@ -170,8 +170,8 @@ def judge(
 def commands(
     tasks: TaskFile, options: WrittenTask, state: FleetState, judged: JudgedFile
 ) -> Iterator[tuple[int, Submit]]:
-    """The second pass: what is still to be sent, with its line. Raises UsageError if the file is
-    no longer what was judged."""
+    """The second pass: the commands still to be sent, with their lines. Raises UsageError if the
+    file has changed since it was validated."""
     digest = hashlib.sha256()
     for line, data in _lines(tasks, digest=digest):
         if line in judged.bad or line in judged.known:

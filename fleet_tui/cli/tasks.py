@@ -1,4 +1,4 @@
-"""Tasks: list them; cancel, hold, release and order them; say what became of one."""
+"""Tasks: list them; give a verdict on one."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -120,13 +120,13 @@ def _show(fleet: Fleet, as_json: bool, wanted: ListedTasks, limit: int) -> None:
 
 
 def _newest_forgotten(state: FleetState) -> int:
-    """The number of the newest task that is in the ledger alone."""
+    """The number of the newest task that is only in the ledger."""
     known = {task.number for task in state.tasks()}
     return next((n for n in range(state.totals.submitted, 0, -1) if n not in known), 0)
 
 
 def _show_older(fleet: Fleet, as_json: bool, wanted: ListedTasks, before: str, limit: int) -> None:
-    """Look tasks up in the ledger one after the other, so many at the most."""
+    """Look up tasks in the ledger one after the other, up to a limit."""
     chosen: list[Task] = []
     with ledger_of(fleet) as ledger:
         state = ledger.load()
@@ -202,7 +202,7 @@ def resolve_command(
     Prints the evidence first. On a terminal, prompts for missing arguments; elsewhere VERDICT and
     REASON are required.
     """
-    # The pages of the console measure text with a library that the list of tasks does without.
+    # The console's pages measure text with a library that the list of tasks does not need.
     from fleet_tui.cli.why import pen_for
     from fleet_tui.console.text.document import Section, plain
     from fleet_tui.console.views.tasks.detail import answer_sections

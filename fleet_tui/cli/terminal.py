@@ -1,5 +1,5 @@
-"""The second line of defence where commands print to a terminal: what the text firewall should have
-shown, and somebody forgot, is shown here. The console has its own: ``console/seatbelt.py``.
+"""The second line of defence where commands print to a terminal: unsafe text that bypassed the text
+firewall is made visible here. The console has its own: ``console/terminal/seatbelt.py``.
 """
 
 import codecs
@@ -9,7 +9,7 @@ import sys
 from typing import TextIO
 
 _UNSAFE = re.compile(
-    "\x1b(?!\\[[0-9;]{0,32}[mHJK]|\\[\\?25[hl])"  # but colours, clearing, click's progress bar
+    "\x1b(?!\\[[0-9;]{0,32}[mHJK]|\\[\\?25[hl])"  # except colours, clearing, click's progress bar
     "|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f]"
     "|[\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f\ud800-\udfff]"
 )
@@ -22,27 +22,27 @@ def _shown(found: re.Match[str]) -> str:
 
 
 class Belted(io.TextIOWrapper):
-    """Standard output or standard error of which nothing steers the terminal."""
+    """Standard output or standard error that cannot control the terminal."""
 
     def write(self, text: str, /) -> int:
-        """As ever, with everything unsafe made visible."""
+        """Write, with everything unsafe made visible."""
         super().write(_UNSAFE.sub(_shown, text))
         return len(text)
 
 
 class Ascii(io.TextIOWrapper):
-    """A stream whose reader said ASCII. click takes that for a mistake and writes UTF-8 all the
-    same, so this one does not call itself ASCII."""
+    """A stream whose encoding is ASCII. click takes that for a mistake and writes UTF-8 anyway, so
+    this one does not report ASCII."""
 
     def write(self, text: str, /) -> int:
-        """As ever, with everything that is not ASCII escaped."""
+        """Write, with everything that is not ASCII escaped."""
         super().write(text.encode("ascii", "backslashreplace").decode("ascii"))
         return len(text)
 
 
 def belt() -> None:
-    """Put the belt on the streams that are terminals; on the others show as an escape what their
-    encoding has no character for, as the console does."""
+    """Wrap the streams that are terminals; on the others escape characters that their encoding
+    lacks, as the console does."""
     sys.stdout, sys.stderr = _belted(sys.stdout), _belted(sys.stderr)
 
 

@@ -1,7 +1,7 @@
-"""``fleet-tui trust``: look at a host's key and enrol it.
+"""``fleet-tui trust``: review a host's key and enrol it.
 
-The fingerprint has to be typed from somewhere else (the host's console, its provider, a colleague):
-a key that is only clicked away proves nothing. A key that changed is never replaced here.
+The fingerprint has to be typed from another source (the host's console, its provider, a colleague):
+merely accepting the displayed key proves nothing. A key that changed is never replaced here.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from fleet_tui.wire.ssh.trust import OfferedKey
 
 LOOKS_AT_ONCE = 32
-"""Hosts that are asked for their keys together; each that does not answer takes 15 seconds."""
+"""Hosts whose keys are fetched concurrently; each that does not answer takes 15 seconds."""
 LOCAL_COMMAND = "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"
 
 
@@ -79,7 +79,7 @@ def trust_command(
 
 
 def _worst(failed: list[FleetError], *, of: int) -> FleetError:
-    """What ends the command: a key that was refused before all, then that some could be done."""
+    """The result of the command: a refused key takes precedence, then partial success."""
     kind = type(max(failed, key=lambda error: error.exit_code))
     if kind is not CommandRefused and len(failed) < of:
         kind = PartialFailure
@@ -89,7 +89,7 @@ def _worst(failed: list[FleetError], *, of: int) -> FleetError:
 def _document(
     name: HostName, offered: "OfferedKey | SshFailure", error: FleetError | None
 ) -> dict[str, object]:
-    """One host for programs: its key, what was known of it before, and whether it is trusted."""
+    """One host for programs: its key, its previous status, and whether it is trusted."""
     from fleet_tui.wire.ssh.pool import SshFailure
 
     key = None if isinstance(offered, SshFailure) else offered
@@ -130,8 +130,8 @@ def _meant(target: str, fleet_text: str | None) -> "tuple[FleetSpec, list[HostNa
 
 
 def _rings(spec: "FleetSpec", names: "list[HostName]") -> "list[list[HostName]]":
-    """The hosts by how many jump hosts of the fleet lie before them: those have to be known before
-    anything can be seen through them."""
+    """The hosts grouped by the number of jump hosts before them: those have to be trusted before
+    the hosts behind them can be reached."""
     rings: dict[int, list[HostName]] = {}
     for name in names:
         before, step = 0, spec.hosts[name].jump
@@ -164,8 +164,8 @@ async def _look(
 def _decide(
     name: HostName, offered: "OfferedKey | SshFailure", typed: str | None, *, err: bool
 ) -> None:
-    """Tell about one host's key, on standard error if ``err``, and enrol it if it is new and
-    confirmed. Raises FleetError where it is not trusted then."""
+    """Show one host's key, on standard error if ``err``, and enrol it if it is new and confirmed.
+    Raises FleetError if it is not trusted afterwards."""
     from fleet_tui.wire.ssh.pool import SshFailure
     from fleet_tui.wire.ssh.trust import KeyTrust, add_key
 
@@ -203,11 +203,11 @@ def _decide(
 
 
 def _ask(name: HostName) -> str:
-    """The end of the fingerprint, as somebody types it."""
+    """The end of the fingerprint, as typed by the operator."""
     try:
         return str(click.prompt("  last 8 characters of the fingerprint", err=True))
     except click.Abort:
-        if sys.stdin is not None and sys.stdin.isatty():  # ctrl+c: they want to stop altogether
+        if sys.stdin is not None and sys.stdin.isatty():  # ctrl+c: stop altogether
             raise
         click.echo(err=True)
         raise CommandRefused(

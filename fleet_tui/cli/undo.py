@@ -1,4 +1,4 @@
-"""Taking back what the operator did last."""
+"""``fleet-tui undo``: undo the operator's last action."""
 
 import time
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ from fleet_tui.verbs.undoing import undoing
 from fleet_tui.verbs.verb import PlanFact
 
 LOOK_BACK_EVENTS = 20_000
-"""How far back the last act is looked for."""
+"""How far back the last action is searched."""
 
 
 @click.command(
@@ -107,7 +107,7 @@ def _is_done(reply: Reply) -> bool:
 
 
 def _say_more(facts: Sequence[PlanFact], left_out: Sequence[LeftOut]) -> None:
-    """What there is to know of it, and why part of it stays as it is."""
+    """Show the facts, and why parts of it cannot be undone."""
     for fact in facts:
         say(f"  {fact.line}", err=True)
     for out in left_out:
@@ -115,7 +115,7 @@ def _say_more(facts: Sequence[PlanFact], left_out: Sequence[LeftOut]) -> None:
 
 
 def _told(act: PastAct, state: FleetState, now_ms: int) -> str:
-    """The act as the merged log tells it, by its first event, and how long ago that was."""
+    """The action as in the merged log, by its first event, and its age."""
     sentence = narrate(act.events[0], state)
     said = sentence.text if sentence is not None else "an action without a description"
     more = f" and {words.grouped(len(act.events) - 1)} more" if len(act.events) > 1 else ""

@@ -1,5 +1,5 @@
-"""``fleet-tui why``: where a task went and why, or why it waits and what would help. It prints the
-page that the console has of the task."""
+"""``fleet-tui why``: where a task was placed and why, or why it waits and what would help. It
+prints the console's page of the task."""
 
 import os
 import re
@@ -51,8 +51,8 @@ def why_command(task: str, fleet_text: str | None, as_json: bool) -> None:
 
 
 def pen_for(task: Task, now_ms: int, *, can_act: bool = True) -> Pen:
-    """How a page of a task is written here: where the console names a key, the command stands that
-    does the same to it."""
+    """The pen for a task's page here: where the console names a key, it names the equivalent
+    command."""
     return Pen(
         choose(os.environ),
         offset_minutes(now_ms),

@@ -1,7 +1,7 @@
-"""A task as somebody wrote it down, in options or as a JSON object, and the order it means.
+"""A task as written in options or as a JSON object, and the resulting order.
 
-Both use the same words. A line of JSON is read strictly: what another reader could understand
-differently (a key twice, ``NaN``, a number without end) is an error, never a guess.
+Both use the same names. A line of JSON is read strictly: anything that another parser could
+interpret differently (a duplicate key, ``NaN``, an endless number) is an error, never a guess.
 """
 
 import json
@@ -34,11 +34,11 @@ _CLASSES = tuple(each.value for each in TaskClass)
 
 
 class BadTask(ValueError):
-    """What was written is no task; the text says why, in a form that a terminal can be shown."""
+    """The input is not a valid task; the text gives the reason, safe for a terminal."""
 
 
 class WrittenDeadlines(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Durations such as ``10m``; ``none`` lifts the fleet's limit, what is absent keeps it."""
+    """Durations such as ``10m``; ``none`` lifts the fleet's limit, an absent one keeps it."""
 
     schedule_to_start: str | None = None
     start_to_close: str | None = None
@@ -53,11 +53,11 @@ class WrittenTask(
     forbid_unknown_fields=True,
     rename={"task_class": "class"},
 ):
-    """What was written; None where nothing was."""
+    """The fields as written; None where absent."""
 
     text: str | None = None
     payload: str | None = None
-    """Another word for ``text``."""
+    """A synonym of ``text``."""
     key: str | None = None
     needs: tuple[str, ...] | None = None
     pool: str | None = None
@@ -101,7 +101,7 @@ def parse_line(data: bytes) -> WrittenTask:
 
 
 def with_defaults(line: WrittenTask, options: WrittenTask) -> WrittenTask:
-    """The line, with the command's options where it says nothing itself."""
+    """The line, with the command's options for absent fields."""
     absent = {
         name: getattr(options, name)
         for name in WrittenTask.__struct_fields__
@@ -115,8 +115,7 @@ def with_defaults(line: WrittenTask, options: WrittenTask) -> WrittenTask:
 
 
 def spec_of(task: WrittenTask, fleets: Deadlines) -> TaskSpec:
-    """The order; ``fleets`` are the fleet's deadlines, for those that were not written. Raises
-    BadTask."""
+    """The order; ``fleets`` are the fleet's deadlines, for absent ones. Raises BadTask."""
     text = task.payload if task.text is None else task.text
     if text is None:
         raise BadTask("a task has a text")
@@ -153,7 +152,7 @@ def spec_of(task: WrittenTask, fleets: Deadlines) -> TaskSpec:
 
 
 def check_key(key: str) -> None:
-    """Raises BadTask for a key that could not be told from another."""
+    """Raises BadTask for a key that could be mistaken for another."""
     clear = key.isprintable() and not invisible_count(key) and key == key.strip()
     if not key or not clear or len(key) > MAX_KEY_CHARS:
         raise BadTask(f"key is {_shown(key)}; 1 to {MAX_KEY_CHARS} visible characters")
@@ -197,7 +196,7 @@ def _check_fields(value: Iterable[str], known: Sequence[str], where: str = "") -
 
 
 def _reason(text: str) -> str:
-    """A library's words as part of a sentence of ours."""
+    """A library's message as part of our own sentence."""
     text = re.sub(r"`([^`]*)`", r"\1", text).replace(" | null", "").replace(" - at $.", " at ")
     return safe_line(text[:1].lower() + text[1:], 200)
 

@@ -1,4 +1,5 @@
-"""Whether the key files a fleet names could be used. Their content is hardly looked at."""
+"""Whether the key files that a fleet names are usable. Only the beginning of their content is
+read."""
 
 import stat
 from pathlib import Path
@@ -14,7 +15,7 @@ _FIRST_BYTES = 64
 
 
 def judge_identities(source: Source, root: Node, spec: FleetSpec) -> None:
-    """Note every identity file that is missing (a warning: another machine may be meant) or that
+    """Report every identity file that is missing (a warning: another machine may be meant) or that
     SSH would refuse (an error: not a regular file, a public key, readable by others)."""
     seen: set[str] = set()
     for host in spec.hosts.values():

@@ -1,4 +1,4 @@
-"""What is said of an agent at each level: by itself, by its pool, by the file's defaults."""
+"""The settings of an agent at each level: its own, its pool's, the file's defaults."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Levels:
     defaults: Defaults
 
     def first(self, pick: Callable[[AgentSettings], _T | None]) -> _T | None:
-        """The nearest value that was said."""
+        """The nearest value that was given."""
         for level in (self.agent, self.pool, self.defaults):
             value = pick(level)
             if value is not None:
@@ -42,7 +42,7 @@ class Levels:
 
 
 def prices(levels: Levels) -> Prices:
-    """What the agent costs."""
+    """The agent's prices."""
 
     def said(pick: Callable[[PricesEntry], int | None]) -> int:
         return levels.first(lambda level: pick(level.prices) if level.prices else None) or 0
@@ -55,7 +55,7 @@ def prices(levels: Levels) -> Prices:
 
 
 def probe(levels: Levels) -> ProbeSpec:
-    """How it is looked at."""
+    """How it is probed."""
 
     usual = ProbeSpec()
 

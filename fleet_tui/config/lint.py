@@ -1,4 +1,4 @@
-"""What a valid fleet file probably does not mean: work that no agent could ever get."""
+"""Warnings about a valid fleet file, such as work that no agent could ever get."""
 
 from collections import Counter
 
@@ -16,7 +16,7 @@ NOT_USED_YET = {
     "start_command": "no gateway is started with it",
     "openclaw_bin": "no program is run on the host by it",
 }
-"""Settings of the fleet file that nothing reads, and what that means."""
+"""Settings of the fleet file that are not used yet, and the consequence."""
 
 
 def lint(source: Source, root: Node, spec: FleetSpec) -> None:
@@ -48,7 +48,7 @@ class _Lint:
         self._deadlines()
 
     def _not_used_yet(self) -> None:
-        """Settings that are kept and that nothing acts on: whoever wrote them relies on them."""
+        """Settings that are stored but have no effect: their author relies on them."""
         places: list[Loc] = [("defaults",)]
         places += [("pools", pool) for pool in self.spec.pools]
         places += [("agents", agent) for agent in self.spec.agents]
@@ -60,7 +60,7 @@ class _Lint:
                 self._warn((*found[0], setting), f"is not used yet{also}: {effect}")
 
     def _twins(self) -> None:
-        """Clients that look alike: people take them for one."""
+        """Clients whose names look alike, so that people mistake one for the other."""
         spec = self.spec
         named: dict[str, Loc] = {
             **{name: ("limits", "clients", name) for name in spec.limits.clients},

@@ -1,4 +1,4 @@
-"""``fleet.yaml`` to :class:`FleetSpec`: read, validate, resolve, and say everything at once.
+"""``fleet.yaml`` to :class:`FleetSpec`: read, validate, resolve, and report all problems at once.
 
 Reading the file is the only IO. Nothing of it is ever executed, and a problem anywhere means that
 no part of the file is used.
@@ -31,7 +31,7 @@ class Loaded:
     warnings: tuple[Problem, ...]
     """Warnings and notes, in the file's order."""
     agent_lines: Mapping[str, int]
-    """Where each agent stands in the file, for messages that come later."""
+    """The line of each agent in the file, for later messages."""
 
 
 class InvalidFleet(InvalidConfig):
@@ -66,7 +66,7 @@ def load_fleet(path: Path, env: Mapping[str, str]) -> Loaded:
     try:
         loaded = _load(str(path), data, env, look_at_keys=True)
     except InvalidFleet:
-        withhold_named(data.decode("utf-8", "replace"))  # for who asks ssh about its hosts
+        withhold_named(data.decode("utf-8", "replace"))  # for callers that run ssh
         raise
     withhold(loaded.spec)
     return loaded
@@ -128,7 +128,7 @@ def _understand(
 
 
 def _sure_hosts(source: Source, hosts: tuple[HostSpec, ...]) -> tuple[HostSpec, ...]:
-    """Those of which nothing had to be left out."""
+    """Hosts of which nothing had to be left out."""
     wrong = [problem.path for problem in source.problems]
     if source.full or any(_is_about(path, "defaults") or path == "hosts" for path in wrong):
         return ()

@@ -1,9 +1,9 @@
-"""The shape of ``fleet.yaml`` version 1, one model per kind of entry.
+"""The structure of ``fleet.yaml`` version 1, one model per kind of entry.
 
 Values arrive as the text that stands in the file; each field's type names the grammar in
-:mod:`fleet_tui.config.values` that reads it. What is not said is None and comes from the next
-level up: agent, then its pool, then ``defaults``, then the program. Lists replace, maps merge.
-The string under a field is its help in editors, through the JSON Schema.
+:mod:`fleet_tui.config.values` that reads it. Absent values are None and come from the next level
+up: agent, then its pool, then ``defaults``, then the program. Lists replace, maps merge. The string
+under a field is its help in editors, through the JSON Schema.
 """
 
 from collections.abc import Callable
@@ -61,7 +61,7 @@ def _version(value: object) -> int:
 
 
 def _agents(value: object) -> object:
-    """``agents: []`` is the one way to say that a fleet is empty on purpose."""
+    """``agents: []`` is the one way to declare an empty fleet on purpose."""
     if value == []:
         return {}
     if value is None or value == {}:
@@ -115,7 +115,7 @@ def _none_or_duration(
 
 
 NEVER = -1
-"""How ``never`` and ``none`` come out of a duration that may be absent on purpose."""
+"""The value of ``never`` and ``none`` for a duration that may be absent on purpose."""
 
 _DURATION = _matching(SPAN_PATTERN)
 Text = Annotated[str, BeforeValidator(values.text), WithJsonSchema({"type": "string"})]
@@ -212,7 +212,7 @@ class PricesEntry(Section):
 
 
 class AgentSettings(Section):
-    """What can be said of one agent, or once for a pool or the whole fleet."""
+    """Settings of one agent, or once for a pool or the whole fleet."""
 
     host: Address | None = None
     """An entry of hosts, an ssh_config alias, a DNS name or an IP address."""
@@ -233,8 +233,8 @@ class AgentSettings(Section):
     """openclaw: true leaves the session of each run on the gateway; otherwise it is deleted a day
     after its task has ended."""
     canary: Flag | None = None
-    """openclaw: false lets no canary run begin. An agent whose work failed is tried with one, which
-    is a short turn that the model is paid for; otherwise with a task that may run again."""
+    """openclaw: false disables canary runs. An agent whose work failed is tried with one, a short
+    turn that costs model usage; otherwise with a task that may run again."""
     command: Argv | None = None
     """command, local: the program and its arguments; the task arrives on standard input."""
     run_dir: Text | None = None
@@ -257,14 +257,14 @@ class AgentSettings(Section):
 
 
 class HostSettings(Section):
-    """How a machine is reached by SSH. What is not said comes from ~/.ssh/config."""
+    """How a machine is reached by SSH. Absent values come from ~/.ssh/config."""
 
     user: User | None = None
     identity: Text | None = None
     """A private key file; ~ is the home directory, other paths start at the fleet file."""
     jump: Address | None = None
-    """An entry of hosts, or an address, to go through; none goes straight whatever defaults
-    and ssh_config say."""
+    """An entry of hosts, or an address, to go through; none connects directly whatever defaults and
+    ssh_config say."""
     known_hosts: Text | None = None
     """A known_hosts file in place of the usual one; paths as for identity."""
     ssh_config: OnOff | None = None
@@ -276,7 +276,7 @@ class HostEntry(HostSettings):
     """One machine."""
 
     address: Address | None = None
-    """An ssh_config alias, a DNS name or an IP address; the entry's own name if not said."""
+    """An ssh_config alias, a DNS name or an IP address; the entry's own name by default."""
     port: Port | None = None
     """The SSH port."""
 
@@ -322,7 +322,7 @@ class RoutingEntry(Section):
     left this file."""
     clients: Words | None = None
     """Further clients that tasks may name. Once this file names any client, a task of another one
-    is refused, unless limits.per_client has room for everybody."""
+    is refused, unless limits.per_client sets a limit for every client."""
     projects: Words | None = None
     """Further projects that tasks may name. Once this file names any project, a task of another one
     is refused."""

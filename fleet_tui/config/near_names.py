@@ -1,8 +1,8 @@
-"""Names in a fleet file that are probably a slip of the pen: one letter too many, missing, wrong or
-in the wrong place, beside another name of the same kind.
+"""Names in a fleet file that are probably misspelt: one letter too many, missing, wrong or
+misplaced, compared with another name of the same kind.
 
-A host that is no entry of ``hosts`` is a name of ssh_config or DNS, and a client or project is what
-the file says it is, so neither can be refused for that.
+A host that is not an entry of ``hosts`` is a name of ssh_config or DNS, and a client or project is
+whatever the file names, so neither can be refused for that.
 """
 
 from collections import Counter
@@ -13,14 +13,14 @@ from fleet_tui.config.reader import Loc, Mapping, Node, find, written
 from fleet_tui.core.fleet import FleetSpec
 
 LEAST_CHARS = 4
-"""Shorter names differ by one letter all the time."""
+"""Shorter names often differ by one letter."""
 
 
 _ISOLATED: Loc = ("routing", "isolated")
 
 
 class Slip(NamedTuple):
-    """A name that stands where another one was meant."""
+    """A name that was probably meant to be another one."""
 
     loc: Loc
     what: str
@@ -47,7 +47,7 @@ def is_slip(name: str, other: str) -> bool:
 
 
 def slips(root: Node, spec: FleetSpec) -> Iterator[Slip]:
-    """Every such name, once, with the place where it stands."""
+    """Every such name, once, with its place."""
     yield from _hosts(root, spec)
     yield from _named_once("client", _clients(spec))
     yield from _named_once("project", _projects(spec))

@@ -21,7 +21,7 @@ def fleet_name(path: Path, env: Mapping[str, str]) -> str:
         if isinstance(found, Scalar):
             return values.name(expand(found.text, env))
     except (OSError, ValueError):
-        pass  # what is wrong is said by the loader, with its place
+        pass  # the loader reports the problem, with its place
     from fleet_tui.config.load import load_fleet  # noqa: PLC0415 - pydantic, for messages only
 
     return load_fleet(path, env).spec.name

@@ -1,7 +1,7 @@
-"""What is wrong with a file: every problem at once, each with its place, its line and a way out.
+"""The problems of a file: all at once, each with its place, its line and a hint.
 
 Files may be hostile (a fleet file arrives by pull request), so nothing of them is shown raw:
-characters that could steer a terminal are spelled out and anything like a secret is starred.
+characters that could control a terminal are spelled out and anything like a secret is starred.
 """
 
 import re
@@ -21,17 +21,17 @@ MAX_PROBLEMS = 100
 MAX_SHOWN_CHARS = 160
 """Longest piece of a file that a message or an excerpt repeats."""
 MAX_SUGGESTION_CHARS = 64
-"""Longest word that is compared with known names; longer ones cannot be a slip of the fingers."""
+"""Longest word that is compared with known names; longer ones are not typing errors."""
 
 MAX_COMPARED_NAMES = 200
 """Known names of about the right length that a misspelt word is compared with."""
 _LOOKED_AT_CHARS = 2_000
-"""How much of a line or value is looked at for secrets; far more than is shown of it."""
+"""How much of a line or value is searched for secrets; far more than is shown of it."""
 
 APART = "give each gateway its own port, and each agent of one gateway its own agent_id"
 """What to do about two agents that are one."""
 
-# A name is looked at once, from where it begins: values of any length go through this.
+# Each name is read once, from its beginning: values of any length pass through this.
 _SECRET_VALUE = re.compile(
     r"""(?ix) (?: (?:(?<![\w-])[\w-]*)?
         (?:token|password|passphrase|secret|api_?key|private_?key)
@@ -48,7 +48,7 @@ _LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 
 
 class ProblemSeverity(StrEnum):
-    """An error stops everything, a warning deserves a look, a note only informs."""
+    """An error stops everything, a warning should be checked, a note only informs."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -64,7 +64,7 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One thing to know about a file. ``line`` and ``col`` are None where no place is meant."""
+    """One problem or note about a file. ``line`` and ``col`` are None without a place."""
 
     severity: ProblemSeverity
     file: str
@@ -80,7 +80,7 @@ class Problem:
     """The line and the one above it."""
 
     def __post_init__(self) -> None:
-        """Whoever finds a problem may put anything into its words; nobody shows them raw."""
+        """Make the text safe, because problems may quote anything."""
         for name in ("file", "path", "message", "hint"):
             object.__setattr__(self, name, safe_line(getattr(self, name)))
         object.__setattr__(self, "excerpt", tuple(map(safe_line, self.excerpt)))
@@ -108,7 +108,7 @@ class Source:
         hint: str = "",
         width: int = 1,
     ) -> None:
-        """Keep a problem, or count it if there are MAX_PROBLEMS already."""
+        """Add a problem, or count it if there are MAX_PROBLEMS already."""
         self.errors += severity is ProblemSeverity.ERROR
         if self.full:
             self.not_kept += 1
@@ -135,13 +135,13 @@ class Source:
     def error(
         self, at: Position | None, message: str, *, path: str = "", hint: str = "", width: int = 1
     ) -> None:
-        """Keep something that makes the file unusable."""
+        """Add an error, which makes the file unusable."""
         self.add(ProblemSeverity.ERROR, at, message, path=path, hint=hint, width=width)
 
     def warn(
         self, at: Position | None, message: str, *, path: str = "", hint: str = "", width: int = 1
     ) -> None:
-        """Keep something that is allowed and probably not meant."""
+        """Add a warning about something allowed that is probably not intended."""
         self.add(ProblemSeverity.WARNING, at, message, path=path, hint=hint, width=width)
 
     def in_order(self) -> tuple[Problem, ...]:
@@ -193,13 +193,14 @@ class Source:
 
 
 def visible(text: str, *, limit: int = MAX_SHOWN_CHARS) -> str:
-    """Text of a file as it may be shown: on one line, unable to steer a terminal."""
+    """Text of a file, safe to show: on one line, unable to control a terminal."""
     return safe_line(text, limit)
 
 
 def starred(line: str) -> str:
-    """A line with whatever looks like a secret replaced by as many stars: what would be taken out
-    of a text, and in a file in which no secret belongs anything that might be one."""
+    """A line with everything that looks like a secret replaced by as many stars: anything that is
+    redacted elsewhere, and, because no secret belongs in a fleet file, anything that might be
+    one."""
 
     def stars(found: re.Match[str]) -> str:
         group = found.lastgroup or "shape"

@@ -3,7 +3,7 @@
 Nothing is constructed while parsing: the C parser's events are walked once with every limit
 checked, so bombs, endless nesting, tags and aliases end in a message before they cost anything.
 Scalars stay text (YAML 1.1 would turn ``no`` into false, ``22:22`` into 1342 and ``010`` into 8);
-what they mean is decided where it is known what is wanted.
+they are interpreted where the expected type is known.
 """
 
 import re
@@ -19,14 +19,14 @@ MAX_FILE_BYTES = 1_048_576
 MAX_DEPTH = 32
 TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 _TOO_DEEP_FOR_YAML = "exceeded maximum nesting depth"
-"""PyYAML from 6.0.4 on says this of 1,000 brackets, before it hands out the first of them."""
+"""PyYAML from 6.0.4 on raises this for 1,000 brackets, before it returns the first of them."""
 
 MAX_EVENTS = 200_000
 MAX_KEY_CHARS = 256
 
 _BOM = "\ufeff"
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What is not a printable character of YAML 1.2 (section 5.1)."""
+"""Anything but a printable character of YAML 1.2 (section 5.1)."""
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -73,14 +73,14 @@ Node = Scalar | Sequence | Mapping
 
 @dataclass(slots=True)
 class Entry:
-    """A key and what it stands for."""
+    """A key and its value."""
 
     key: Scalar
     value: Node
 
 
 def decode(name: str, data: bytes) -> Source:
-    """Bytes of a file as a Source; never raises. The Source's problems say what is not right.
+    """Bytes of a file as a Source; never raises. The Source has the problems.
 
     UTF-8 only. A byte order mark is dropped with a note.
     """
@@ -136,7 +136,7 @@ def read(source: Source) -> Node | None:
 
 
 def step(node: Node | None, part: str | int) -> Node | None:
-    """What a node holds under a key or at a position, if it does."""
+    """The child of a node under a key or at a position, if any."""
     match node:
         case Mapping() if isinstance(part, str) and part in node.entries:
             return node.entries[part].value

@@ -1,6 +1,6 @@
-"""A validated fleet file to the :class:`FleetSpec` it means: defaults applied, names looked up.
+"""Resolves a validated fleet file to a :class:`FleetSpec`: applies defaults, looks up names.
 
-The next level up fills what is not said: agent, then its pool, then ``defaults``, then the
+Absent values come from the next level up: agent, then its pool, then ``defaults``, then the
 program's own. Lists replace, maps (labels, env, prices, probe) merge key by key.
 """
 
@@ -52,7 +52,7 @@ IMPLIED_POOL = "default"
 """The pool of every agent in a file that has no pools."""
 
 DIRECT = "none"
-"""As a jump: go straight to the host, whatever defaults and ssh_config say."""
+"""As a jump: connect directly, whatever defaults and ssh_config say."""
 
 _OPENCLAW_ONLY = (
     "port",
@@ -70,7 +70,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Meant:
-    """What a file means."""
+    """The meaning of a file."""
 
     spec: FleetSpec | None
     hosts: tuple[HostSpec, ...]
@@ -251,7 +251,7 @@ class _Resolver:
                 )
 
     def _twins(self, where: str, names: Iterable[str]) -> None:
-        """Names that differ in l and 1, or o and 0: whoever reads one types the other."""
+        """Names that differ only in l and 1, or o and 0, which people mistype."""
         for name, other in twins(names):
             lines = self._lines((where, other), (where, name))
             self._error(
@@ -548,7 +548,7 @@ class _Resolver:
         levels: tuple[Loc, ...] = (("agents", name), ("pools", pool), ("defaults",))
         pool_written = any(written(self.root, (*level, "pool")) for level in (levels[0], levels[2]))
         if key != "pool" and pool_written and pool not in self.file.pools:
-            return True  # what its pool says is not known
+            return True  # the settings of its pool are unknown
         for level in levels:
             node = find(self.root, level) if written(self.root, level) else None
             if node is None or (isinstance(node, Scalar) and node.is_null):

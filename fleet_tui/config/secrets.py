@@ -1,11 +1,10 @@
 """References to secrets, and the refusal of secrets themselves.
 
-The fleet file names where a secret is: ``secret:env:NAME``, ``secret:file:PATH``,
+The fleet file refers to secrets: ``secret:env:NAME``, ``secret:file:PATH``,
 ``secret:keyring:SERVICE/USER`` or ``secret:host:PATH`` (read from the agent's own host); a path to
-a JSON file may end with ``#a.b``, the place of the text in it. The engine
-resolves it when it connects and keeps it in memory only. There is no ``secret:cmd:``, and whoever
-writes one is told so: it would run a command on the operator's machine, and the file may come from
-somebody else.
+a JSON file may end with ``#a.b``, the place of the text in it. The engine resolves it when it
+connects and keeps it in memory only. There is no ``secret:cmd:``, and it is refused with that
+reason: it would run a command on the operator's machine, and the file may come from another person.
 """
 
 import re
@@ -19,7 +18,7 @@ REFERENCE_PATTERN = r"secret:(env|file|keyring|host):.+"
 SECRET_KEYS = frozenset(
     {"password", "passphrase", "passwd", "secret", "api_key", "apikey", "private_key", "key"}
 )
-"""Keys nobody should look for in a fleet file."""
+"""Keys of secrets that do not belong in a fleet file."""
 
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)
 _KEYRING = re.compile(r"[^/\s]+/[^\s]+")

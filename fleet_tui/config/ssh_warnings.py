@@ -1,7 +1,7 @@
-"""What ``check`` says of the operator's ssh_config and known_hosts: what makes hosts unreachable,
-what a fleet's hosts will not get of it, and names that lead to one machine.
+"""The findings of ``check`` about the operator's ssh_config and known_hosts: settings that make
+hosts unreachable, settings that fleet-tui does not apply, and names that lead to one machine.
 
-How a host is resolved is given: OpenSSH itself was asked (``ssh -G``).
+The resolved hosts are given: OpenSSH itself was asked (``ssh -G``).
 """
 
 import os
@@ -59,7 +59,8 @@ _OFF = frozenset({"no", "false", "none", "internal"})
 """Values under which ignoring an option makes no difference, except for host keys."""
 _STRICT = frozenset({"yes", "true"})
 _NEVER_SYSTEM = frozenset({"gssapiauthentication", "hostbasedauthentication"})
-"""Distributions turn these on for everybody; only an operator who says so wants to know."""
+"""Distributions turn these on for everyone; a warning is useful only where the operator set
+them."""
 
 _NO_SSH = {
     WithoutSsh.NO_PROGRAM: "there is no ssh program here",
@@ -71,7 +72,7 @@ _CURES = {
 }
 
 _Hosts = Iterable[tuple[str, str, Resolved | ConfigRefusal]]
-"""What a host is called, the name ssh was asked about, and its answer."""
+"""A host's name, the name ssh was asked about, and its answer."""
 
 
 def ssh_config_problems(hosts: _Hosts, text: ConfigText) -> tuple[Problem, ...]:
@@ -175,7 +176,7 @@ def jump_loop_problems(
 def known_hosts_problem(
     file: str, line: int | None, why: str, hosts: Iterable[str], *, closes: bool
 ) -> Problem:
-    """A line of a known_hosts that is no entry; ``closes``: nobody whose file it is is let in."""
+    """An invalid line of a known_hosts; ``closes``: no host with this file is accepted."""
     if closes:
         then = f"so {_shown(list(hosts))} cannot be connected to"
         return _problem(ProblemSeverity.ERROR, file, line, f"{visible(why)}, {then}")
@@ -203,7 +204,7 @@ def decided_problems(lines: Iterable[ConfigLine]) -> tuple[Problem, ...]:
 
 
 def without_ssh_problem(why: WithoutSsh) -> Problem:
-    """Who reads the file where ``ssh`` cannot."""
+    """Which program reads the file where ``ssh`` cannot."""
     return _problem(
         ProblemSeverity.WARNING,
         None,
@@ -305,7 +306,7 @@ def _notes(text: ConfigText, hosts: _Hosts) -> Iterable[Problem]:
             said = "names are looked up in DNS when the engine connects, and not by this command"
             yield _problem(ProblemSeverity.NOTE, line.file, line.line, said)
     for each in text.unread:
-        if each.line is None:  # ssh says the rest itself
+        if each.line is None:  # ssh reports the rest itself
             yield _problem(
                 ProblemSeverity.NOTE, None, None, f"partly not read: {visible(str(each))}"
             )

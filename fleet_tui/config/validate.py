@@ -15,7 +15,7 @@ from fleet_tui.config.values import Expanded, Unacceptable, shown
 from fleet_tui.core.text.redaction import is_token
 
 _STAND_IN = {"version": "1", "fleet": "fleet"}
-"""Makes the rest of a file judgeable whatever stands in these two."""
+"""Allows the rest of a file to be validated whatever these two contain."""
 _LEFT_OUT = "left-out"
 MAX_DEPTH = 8
 """Of a value within the others; none is deeper."""
@@ -38,15 +38,15 @@ _ADVICE["ssh_args"] = _ADVICE["ssh_options"]
 
 @dataclass(frozen=True, slots=True)
 class Valid:
-    """What of a file is valid."""
+    """The valid part of a file."""
 
     file: FleetFile
     whole: bool
-    """False if something had to be left out; such a file is good for finding more problems only."""
+    """False if something had to be left out; such a file only serves to find more problems."""
 
 
 def validate(source: Source, root: Node, env: MappingABC[str, str]) -> Valid | None:
-    """The file's content, or what is left of it without its problems, which go to ``source``.
+    """The file's content, or its valid part; the problems go to ``source``.
 
     None if nothing useful is left. Never raises.
     """
@@ -69,14 +69,14 @@ def validate(source: Source, root: Node, env: MappingABC[str, str]) -> Valid | N
         try:
             return Valid(FleetFile.model_validate({**plain, **_STAND_IN}), whole=False)
         except ValidationError as invalid:
-            # What a part lacks, or has left out, may make the whole of it invalid.
+            # Missing or removed parts may make the whole invalid.
             for error in invalid.errors(include_url=False, include_input=False):
                 _leave_out(plain, error["loc"][:-1])
     return None
 
 
 def _leave_out(plain: object, loc: Loc) -> None:
-    """Remove what an error is about from the plain values."""
+    """Remove the subject of an error from the plain values."""
     way = loc[:-1] if loc[-1:] == ("[key]",) else loc
     for at, part in enumerate(way):
         inner = None
@@ -103,7 +103,7 @@ def dotted(loc: Loc) -> str:
 
 
 class _Plain:
-    """Nodes to plain text, lists and maps, with variables put in; notes what cannot be right."""
+    """Nodes to plain text, lists and maps, with variables expanded; reports invalid values."""
 
     def __init__(self, source: Source, env: MappingABC[str, str]) -> None:
         self.source = source
@@ -159,7 +159,7 @@ class _Plain:
 
 
 def _holds_secret(key: str, value: Node, loc: Loc) -> bool:
-    """Whether people keep secrets under such a key; labels and variables may be called so."""
+    """Whether people keep secrets under such a key; labels and variables may have such names."""
     if loc[-1:] in (("env",), ("labels",)) or not isinstance(value, Scalar):
         return False
     return key.lower() in secrets.SECRET_KEYS
@@ -192,7 +192,7 @@ def _translate(source: Source, root: Node, error: ErrorDetails) -> None:
 
 
 def _message(error: ErrorDetails, value: object, loc: Loc) -> tuple[str, str]:
-    """What to say and what to do about it. Nothing is said about what was already reported."""
+    """The message and hint; empty for problems that were already reported."""
     if isinstance(value, Expanded) and value in ("unresolved", "secret"):
         return "", ""
     match error["type"]:
@@ -213,7 +213,7 @@ def _message(error: ErrorDetails, value: object, loc: Loc) -> tuple[str, str]:
             return f"expected text, got {shown(value)}", ""
         case "too_long":
             return f"has more than {error['ctx']['max_length']:,} entries", ""
-        case _:  # pydantic has many more types, and its own words for them
+        case _:  # pydantic has many more types, and its own messages for them
             return visible(error["msg"]), ""
 
 

@@ -1,8 +1,8 @@
-"""The words of the fleet file: how one value is written, and what it means.
+"""The values of the fleet file: the grammar and the meaning of each.
 
 Each function takes the text as it stands in the file and returns the value, or raises
-:class:`Unacceptable` saying what was expected. One grammar for the file, the command line and
-the console's filters.
+:class:`Unacceptable` with what was expected. One grammar for the file, the command line and the
+console's filters.
 """
 
 import ipaddress
@@ -15,7 +15,7 @@ from fleet_tui.core.text.quantities import span_ms
 
 MAX_DURATION_MS = 366 * 86_400_000
 MIN_HEARTBEAT_MS = 3_000
-"""A run is asked for a sign of life once a second at most; one lost answer must not end it."""
+"""A run is queried for a sign of life once a second at most; one lost answer must not end it."""
 MAX_DOLLARS = 100_000
 MAX_WHOLE_DIGITS = 9
 MAX_TEXT_CHARS = 4_096
@@ -55,23 +55,23 @@ _DOLLARS = re.compile(r"\$?(?P<amount>[0-9]{1,6}(?:\.[0-9]{1,6})?)", re.ASCII)
 
 
 class Unacceptable(ValueError):
-    """A value that does not mean anything where it stands."""
+    """A value that is invalid in its place."""
 
     def __init__(self, message: str, hint: str = "") -> None:
-        """``message`` says what was expected and what was found."""
+        """``message`` states what was expected and what was found."""
         super().__init__(message)
         self.message = message
         self.hint = hint
 
 
 class Expanded(str):
-    """A value that came, at least in part, from the environment; messages never repeat it."""
+    """A value that came, at least in part, from the environment; messages never quote it."""
 
     __slots__ = ()
 
 
 def shown(value: object) -> str:
-    """A value as a message may repeat it."""
+    """A value as a message may quote it."""
     match value:
         case None:
             return "nothing"
@@ -248,7 +248,7 @@ _SHELL_SAYS = {"exit-126": "command-not-executable", "exit-127": "command-missin
 
 
 def failure_kind(value: object) -> str:
-    """What may be wrong with a run that ended, as the console names it."""
+    """A failure code of a run, as the console names it."""
     if isinstance(value, str) and (value in FAILURE_KINDS or _EXIT.fullmatch(value)):
         return _SHELL_SAYS.get(value, str(value))
     meant = _meant_kind(value) if isinstance(value, str) else ""

@@ -1,1 +1,1 @@
-"""The only Textual: what the operator sees and does."""
+"""The operator's console; the only package that uses Textual."""

@@ -1,8 +1,8 @@
-"""The application as everything below it sees it: what views, panes and actions may ask of it.
+"""The application's interface for the layers below it: views, panes and actions.
 
-:class:`Console` is the application for whoever shows or does something, :class:`Stage` is the
-screen in view for actions. Both are met by shape, so nothing below has to import what stands above:
-``tests/hygiene/test_circles.py`` finds a circle of imports, deferred and type-only ones included.
+:class:`Console` is the application for views and actions, :class:`Stage` is the current screen for
+actions. Both are protocols, so no lower layer has to import a higher one:
+``tests/hygiene/test_circles.py`` finds import cycles, deferred and type-only ones included.
 """
 
 from collections.abc import Coroutine
@@ -26,7 +26,7 @@ from fleet_tui.feed.feed import Feed, Timeline, View
 
 T = TypeVar("T")
 Work = Coroutine[Any, Any, None]
-"""What a worker does."""
+"""The coroutine of a worker."""
 
 
 class Console(Protocol):
@@ -46,7 +46,7 @@ class Console(Protocol):
     banner: str
     note_text: str
     undo: tuple[Command, ...]
-    """Takes back what was done last in this console; empty where nothing does."""
+    """The commands that undo the last action of this console; empty where there are none."""
     notices: Notices
 
     @property
@@ -55,14 +55,14 @@ class Console(Protocol):
         ...
 
     def keyed(self, text: str) -> str:
-        """Our own words with the operator's keys: ``{submit} submits one``."""
+        """Our own text with the operator's keys filled in: ``{submit} submits one``."""
         ...
 
     def go(self, place: Place) -> None:
         """Open a place."""
 
     def last(self) -> None:
-        """To the stack of places before this one, and again back."""
+        """Go to the previous stack of places; a second call returns."""
 
     def up(self) -> bool:
         """Leave a drill-down; False at a root."""
@@ -72,7 +72,7 @@ class Console(Protocol):
         """Back (-1) or forward (1) in the history of places."""
 
     async def send(self, command: Command, shown: Impact | None = None) -> Reply:
-        """Send a command, tell what came of it, and show its result at once."""
+        """Send a command, report the outcome, and show its result at once."""
         ...
 
     def tell(
@@ -91,39 +91,39 @@ class Console(Protocol):
     def run_worker(
         self, work: Work, *, group: str = "default", exclusive: bool = False
     ) -> Worker[None]:
-        """Do something beside whatever is in view."""
+        """Run a worker in the background."""
         ...
 
     async def review(self, feed: ReviewFeed) -> None:
-        """Show a recording; the live fleet is kept for the way back."""
+        """Show a recording; the live feed is kept for returning."""
 
     def next_window(self) -> None:
         """The next time window."""
 
     def toggle_pause(self) -> None:
-        """Stop or resume what is shown."""
+        """Pause or resume the display."""
 
     def redraw(self) -> None:
-        """Paint everything anew."""
+        """Repaint everything."""
 
     def open_palette(self) -> None:
         """Find anything by name."""
 
     def copy_text(self, text: str) -> None:
-        """Copy by every way there is."""
+        """Copy by every available method."""
 
     def save_view(self) -> None:
         """Save the screen as text and SVG."""
 
     def action_suspend_process(self) -> None:
-        """Give the terminal back to the shell for a while."""
+        """Suspend to the shell."""
 
     def leave(self, code: int = 0) -> None:
         """Quit; the terminal is restored."""
 
 
 class Stage(Protocol):
-    """The screen in view."""
+    """The current screen."""
 
     place: Place
     shown: View | None
@@ -135,24 +135,24 @@ class Stage(Protocol):
 
     @property
     def scopes(self) -> frozenset[Scope]:
-        """What can be done on it whichever pane has the focus."""
+        """Scopes that apply whichever pane has the focus."""
         ...
 
     def context(self) -> Context:
-        """Everything that decides which actions are possible now."""
+        """Everything that decides which actions are available now."""
         ...
 
     def run_worker(
         self, work: Work, *, group: str = "default", exclusive: bool = False
     ) -> Worker[None]:
-        """Do something beside the screen, until the screen goes."""
+        """Run a worker in the background until the screen is removed."""
         ...
 
     def show(self, previous: View | None, view: View) -> None:
         """Show a view."""
 
     def back(self, *, may_leave: bool) -> None:
-        """Drop what is in the way, else leave."""
+        """Close the zoom, filter or marks, else leave."""
 
     def step_focus(self, step: int) -> None:
         """Focus the next (1) or previous (-1) pane."""
@@ -164,13 +164,13 @@ class Stage(Protocol):
         """Switch the filter off, or on again."""
 
     def toggle_problems(self) -> None:
-        """Only what is not well, or everything."""
+        """Show only rows with problems, or everything."""
 
     def choose_sort(self) -> None:
         """Choose a column to sort by."""
 
     def toggle_zoom(self) -> None:
-        """The pane in focus alone, or all panes."""
+        """Show the pane in focus alone, or all panes."""
 
     def toggle_wide(self) -> None:
         """More columns, or wrapped lines."""
@@ -179,7 +179,7 @@ class Stage(Protocol):
         """Follow the newest lines, or stop."""
 
     def toggle_histogram(self) -> None:
-        """Show when the log lines came, or hide it."""
+        """Show or hide the histogram of log lines."""
 
     def next_error(self, direction: int) -> None:
         """Go to the next (1) or previous (-1) error."""
@@ -188,7 +188,7 @@ class Stage(Protocol):
         """Copy the selected row."""
 
     def copy_marked(self) -> None:
-        """Copy what the mouse marked, else say how to quit."""
+        """Copy the text selected with the mouse, else show how to quit."""
 
     def open_command_line(self, text: str = "") -> None:
         """Type a command."""

@@ -24,7 +24,8 @@ LOCK_NAME = "engine.lock"
 MAX_LOCK_BYTES = 4_096
 LOCK_TRIES = 11
 LOCK_AGAIN_S = 0.05
-"""A command that only looks who has the lock shares it for a moment: no engine may end of that."""
+"""A command that only checks who has the lock shares it briefly: no engine may fail because of
+that."""
 DIRECTORY_MODE = 0o700
 FILE_MODE = 0o600
 OTHERS = 0o077
@@ -34,7 +35,7 @@ NETWORK_FILE_SYSTEMS = frozenset(
     {"nfs", "nfs4", "cifs", "smb2", "smb3", "smbfs", "ncpfs", "afs", "ceph", "coda"}
     | {"9p", "gfs2", "glusterfs", "lustre", "ocfs2", "fuse"}
 )
-"""Where locks and fsync cannot be relied on. ``fuse.*`` is refused too; ``fuseblk`` is local."""
+"""File systems with unreliable locks and fsync. ``fuse.*`` is refused too; ``fuseblk`` is local."""
 
 
 Identity = tuple[int, int]
@@ -42,7 +43,8 @@ Identity = tuple[int, int]
 
 
 def identity(path: str | Path) -> Identity | None:
-    """Which file has this name now; None for none. Raises OSError when the system does not tell."""
+    """The identity of the file with this name; None for none. Raises OSError when it cannot be
+    read."""
     try:
         found = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -51,8 +53,8 @@ def identity(path: str | Path) -> Identity | None:
 
 
 class Home:
-    """The state directory of one engine, from its first look at it to its end. It goes back to this
-    directory and this ledger alone: a new ledger in its place would know nothing of what runs."""
+    """The state directory of one engine, from its start to its end. The engine returns only to this
+    directory and this ledger: a new ledger in its place would know nothing about open runs."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -60,10 +62,10 @@ class Home:
         self._had_ledger = False
 
     def enter(self) -> None:
-        """Make the directory if it was never there, and check it. Raises StateGone when it is not
-        the one that it was, UnsafeDirectory, OSError."""
+        """Make the directory if it never existed, and check it. Raises StateGone when it was
+        replaced or removed, UnsafeDirectory, OSError."""
         if self._found is None:
-            with suppress(FileExistsError, NotADirectoryError):  # the check says what is in the way
+            with suppress(FileExistsError, NotADirectoryError):  # the check reports it
                 _make(self.directory)
             check(self.directory)
             self._found = identity(self.directory)
@@ -72,14 +74,14 @@ class Home:
             check(self.directory)
 
     def stay(self) -> None:
-        """Notice that the directory is not where it was. Raises StateGone, OSError."""
+        """Check that the directory is still in place. Raises StateGone, OSError."""
         now = identity(self.directory)
         if now is None or now != self._found:
             here = "nothing is there now" if now is None else "another one is there"
             raise StateGone(self.directory, here)
 
     def expect_ledger(self, *, found: bool) -> None:
-        """Remember that there is a ledger. Raises StateGone when there was one and is none now."""
+        """Remember that there is a ledger. Raises StateGone when there was one and it is gone."""
         if self._had_ledger and not found:
             raise StateGone(self.directory, "it is there, but its ledger is not")
         self._had_ledger = found
@@ -125,7 +127,7 @@ def _check_entry(path: Path) -> None:
     try:
         found = path.lstat()
     except FileNotFoundError:
-        return  # a -wal or temporary file may go at any time
+        return  # a -wal or temporary file may vanish at any time
     if stat.S_ISLNK(found.st_mode):
         raise UnsafeDirectory(f"{path} is a link; nothing in a state directory may be one")
     if path.name == LOCK_NAME and not stat.S_ISREG(found.st_mode):
@@ -133,7 +135,7 @@ def _check_entry(path: Path) -> None:
             f"{path} is not a file, and an engine's lock belongs there", hint=f"move {path} away"
         )
     if stat.S_ISSOCK(found.st_mode):
-        return  # its mode is its own server's business
+        return  # its mode is set by its own server
     if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
         raise UnsafeDirectory(
             f"{path} is a pipe or a device, which may never end", hint=f"move {path} away"
@@ -154,7 +156,7 @@ def _check_private(path: Path, found: os.stat_result) -> None:
 
 
 def file_system(path: Path, mounts: Path = MOUNTS) -> str:
-    """The type of the file system that holds ``path``; empty where the system does not tell.
+    """The type of the file system that holds ``path``; empty where the system does not report it.
 
     Source: proc(5), ``mountinfo``: field 5 is the mount point, the type follows a lone ``-``.
     """
@@ -181,24 +183,26 @@ def is_network(kind: str) -> bool:
 
 
 def unfinished_copy(directory: Path) -> Path:
-    """Where what will become ``directory`` is made: beside it, and gone once it is done."""
+    """The temporary directory in which ``directory`` is prepared: next to it, and gone once
+    done."""
     return directory.with_name(f".{directory.name}.new")
 
 
 def create_private(path: Path) -> int:
-    """Create a file that only we can read, before anybody else opens it. Raises FileExistsError."""
+    """Create a file that only we can read, before any other process opens it. Raises
+    FileExistsError."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     return os.open(path, flags, FILE_MODE)
 
 
 def open_there(path: Path, access: int = os.O_RDONLY) -> int:
-    """Open a file of a state directory that is there. Never waits: somebody may have put a pipe in
-    its place, of which nobody has the other end. Raises OSError."""
+    """Open an existing file of a state directory. Never waits: it may have been replaced by a pipe
+    without a writer. Raises OSError."""
     return os.open(path, access | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
 
 
 def read_there(path: Path, most: int = -1) -> bytes:
-    """What is in such a file, ``most`` bytes of it; all by default. Raises OSError."""
+    """The content of such a file, ``most`` bytes of it; all by default. Raises OSError."""
     with os.fdopen(open_there(path), "rb") as file:
         return file.read(most)
 
@@ -216,8 +220,8 @@ class EngineLock:
     """The right to write; held until :meth:`release` or the end of the process."""
 
     def __init__(self, directory: Path, holder: LockHolder) -> None:
-        """Take the lock; blocks for up to LOCK_TRIES * LOCK_AGAIN_S where somebody has it. Raises
-        JournalInUse, naming who has it, and OSError."""
+        """Take the lock; blocks for up to LOCK_TRIES * LOCK_AGAIN_S while it is held. Raises
+        JournalInUse, naming the holder, and OSError."""
         self._path = directory / LOCK_NAME
         flags = os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
         self._file = os.open(self._path, flags, FILE_MODE)
@@ -228,22 +232,22 @@ class EngineLock:
             said = msgspec.json.encode(holder) + b"\n"
             os.pwrite(self._file, said, 0)
             os.ftruncate(self._file, len(said))
-        except BaseException:  # the lock is let go
+        except BaseException:  # release the lock
             os.close(self._file)
             raise
 
     @property
     def is_ours(self) -> bool:
-        """Whether the file that others would lock is still the one that we hold."""
+        """Whether the file that others would lock is still the one that we have locked."""
         try:
             return os.path.samestat(os.fstat(self._file), self._path.lstat())
         except OSError:
             return False
 
     def release(self) -> None:
-        """Let the next engine in."""
+        """Release the lock for the next engine."""
         if self._file >= 0:
-            fcntl.flock(self._file, fcntl.LOCK_UN)  # also for a child that was given the file
+            fcntl.flock(self._file, fcntl.LOCK_UN)  # also for a child that inherited the file
             os.close(self._file)
             self._file = -1
 
@@ -261,7 +265,8 @@ def _locked_in_time(file: int) -> bool:
 
 
 def lock_holder(directory: Path) -> str | None:
-    """Who owns the ledger now, in words; None when nobody does. Takes nothing from anybody."""
+    """The current owner of the ledger, in words; None when there is none. Does not affect the
+    lock."""
     try:
         file = open_there(directory / LOCK_NAME)
     except FileNotFoundError:
@@ -276,7 +281,7 @@ def lock_holder(directory: Path) -> str | None:
 
 
 def read_holder(file: int) -> LockHolder | None:
-    """Who wrote itself into an open lock file; None when that cannot be read."""
+    """The holder recorded in an open lock file; None when it cannot be read."""
     try:
         return msgspec.json.decode(os.pread(file, MAX_LOCK_BYTES, 0), type=LockHolder)
     except (OSError, ValueError):

@@ -77,7 +77,7 @@ def _report(seeds: range, mutant: str | None, jobs: int, recordings: Path) -> Re
 
 
 def _progress(total: int, what: str, found: str) -> Callable[[int, int], None] | None:
-    """A line that is written over, for those who look at a terminal."""
+    """A progress line that overwrites itself, on a terminal."""
     if not sys.stderr.isatty():
         return None
 

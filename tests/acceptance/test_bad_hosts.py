@@ -319,7 +319,7 @@ async def test_a_jump_host_that_is_gone_freezes_failover_and_moves_nothing(
         await rig.until(
             lambda: all(rig.agent(name).health.is_lost for name in behind), DEADLINE_S, "all lost"
         )
-        await rig.until(lambda: bool(rig.state().braked_pools), DEADLINE_S, "failover is frozen")
+        await rig.until(lambda: bool(rig.state().braked_pools), DEADLINE_S, "failover is stopped")
         # That the connection was lost is told at once, and why there is none once it is known.
         await rig.until(
             lambda: "jump host jump" in rig.agent("behind-0").detail.raw, DEADLINE_S, "named"

@@ -1,1 +1,1 @@
-"""Other people's lists of hosts to a ``fleet.yaml``. Passwords and keys are never copied."""
+"""Other programs' lists of hosts to a ``fleet.yaml``. Passwords and keys are never copied."""

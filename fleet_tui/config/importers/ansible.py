@@ -1,8 +1,8 @@
-"""Ansible inventories: hosts, their groups, and the variables that say how a host is reached.
+"""Ansible inventories: hosts, their groups, and the variables that define how a host is reached.
 
 ``ansible-inventory`` reads them (:mod:`fleet_tui.config.importers.ansible_run`); its ``--list`` is
-the documented JSON of inventory scripts. Passwords and other secrets are left out. What a fleet
-file cannot say of the way to a host is named with the host, the variable and the reason.
+the documented JSON of inventory scripts. Passwords and other secrets are left out. Connection
+settings that a fleet file cannot express are reported with the host, the variable and the reason.
 """
 
 import json
@@ -62,7 +62,7 @@ _VARIABLE_OF = {
     "pkcs11_provider": "ansible_ssh_pkcs11_provider",
     "proxy_command": "ansible_paramiko_proxy_command",
 }
-"""Settings of a connection plugin, and the variable by which an inventory overrules each."""
+"""Settings of a connection plugin, and the variable by which an inventory overrides each."""
 _OVER_SSH = {
     "ssh": "ssh",
     "smart": "ssh",
@@ -79,7 +79,7 @@ _TEMPLATE = re.compile(r"\{\{|\{%|\{#")
 
 
 def read_inventory(path: Path, groups: Mapping[str, str], env: Mapping[str, str]) -> Findings:
-    """The hosts of an inventory, whatever Ansible reads as one.
+    """The hosts of any inventory that Ansible can read.
 
     ``groups`` maps a group to a pool; if it is not empty, only hosts of these groups are taken.
     Otherwise a host's first group is its pool. All its other groups become labels, and the groups
@@ -125,7 +125,7 @@ class _Listing:
         self.above: dict[str, tuple[str, ...]] = {}
 
     def findings(self, wanted: Mapping[str, str]) -> Findings:
-        """Every host that is wanted, in the inventory's order."""
+        """Every selected host, in the inventory's order."""
         findings = Findings(whole=True)
         known = [name for name in self.order if name not in _NO_LABELS]
         for group in wanted:
@@ -146,7 +146,7 @@ class _Listing:
     def _in_order(self) -> list[str]:
         """Groups in the order of the inventory, parents before their children."""
         order: dict[str, None] = {}
-        waiting = [*reversed(self.children), "all"]  # groups that nothing leads to come last
+        waiting = [*reversed(self.children), "all"]  # unreachable groups come last
         while waiting:
             name = waiting.pop()
             if name not in order and name != "_meta":
@@ -185,8 +185,8 @@ class _Listing:
 
     @staticmethod
     def _pool(own: list[str], wanted: Mapping[str, str]) -> str | None:
-        """Takes the group that becomes the pool off the host's groups; None for an unwanted host.
-        A group that holds no other tells best what a host is for."""
+        """Remove and return the group that becomes the pool; None for an unselected host. A group
+        without subgroups describes a host's purpose best."""
         if not wanted:
             return own.pop(0) if own else DEFAULT_POOL
         chosen = next((group for group in own if group in wanted), None)
@@ -216,22 +216,22 @@ def _add(
 
 
 class _Way:
-    """How the variables of one host say it is reached."""
+    """How one host is reached according to its variables."""
 
     def __init__(self, said: Variables, everywhere: Mapping[str, Setting]) -> None:
         self.said = said
         self.everywhere = everywhere
-        """What Ansible's own settings say, by the variable that would overrule them."""
+        """Ansible's own settings, by the variable that would override them."""
         self.words = SshWords()
         self.missed = self.words.missed
         self.plugin = "ssh"
         self.plugins: set[str] = set()
-        """Variables of the connection plugin itself that are heeded."""
+        """Variables of the connection plugin itself that apply."""
         self.user_before: str | None = None
-        """Of ``user@address``, for which ssh takes it where nothing else says a user."""
+        """The user of ``user@address``, which ssh uses where no other is given."""
 
     def found(self, host: str, pool: str, groups: list[str]) -> FoundHost | None:
-        """The host; None, and the reason among what was missed, if a fleet cannot reach it."""
+        """The host; None, with the reason recorded as missed, if a fleet cannot reach it."""
         connection = self._value((_CONNECTION,))
         if connection is not None and not _is_ssh(connection[1]):
             why = f"{quoted(connection[1])} is not SSH; the host was left out"
@@ -331,7 +331,7 @@ class _Way:
             self.missed.append(Missed(name, _why_not(said) + then))
             return None
         if any(self.said.get(name) == "" for name in names):
-            return None  # an empty value goes before the settings too
+            return None  # an empty value also overrides the settings
         for setting in (self.everywhere[name] for name in names if name in self.everywhere):
             what = f"{setting.name} ({setting.origin})"
             plain = _plain(setting.value)
@@ -342,7 +342,8 @@ class _Way:
 
     @staticmethod
     def _file(said: str | None) -> str | None:
-        """Ansible takes a relative path from where it runs; a fleet file from where it is."""
+        """Ansible resolves a relative path against its working directory, a fleet file against its
+        own."""
         if said is None or said == "~" or said.startswith("~/"):
             return said
         return os.path.abspath(os.path.expanduser(said))
@@ -353,7 +354,7 @@ def _is_ssh(connection: str) -> bool:
 
 
 def _plain(said: object) -> str | None:
-    """A variable as text; None for what is no text, encrypted or a template."""
+    """A variable as text; None for other types, encrypted values and templates."""
     match said:
         case bool():
             return None

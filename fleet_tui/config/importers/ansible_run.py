@@ -1,4 +1,4 @@
-"""Asking Ansible what an inventory means, and what its own settings say of the way to hosts.
+"""Runs Ansible to resolve an inventory and its own connection settings.
 
 Only Ansible knows its own formats: INI with its comments and ranges, YAML and TOML, directories,
 ``group_vars`` and ``host_vars``, plugins, and programs that print an inventory. Like every command
@@ -29,16 +29,16 @@ from fleet_tui.config.problems import starred, visible
 PROGRAM = "ansible-inventory"
 CONFIG_PROGRAM = "ansible-config"
 TIMEOUT_S = 120.0
-"""Inventories that ask a cloud take a while."""
+"""Inventories that query a cloud take a while."""
 MAX_FILES = 100_000
-"""Of a directory of inventory, and of the variables beside it."""
+"""Files of an inventory directory, and of the variables next to it."""
 MAX_INVENTORY_BYTES = 256 * 1024 * 1024
 """Of all of them. Ansible holds them in memory many times over."""
 MAX_OUTPUT_BYTES = 32 * 1024 * 1024
 MAX_WORDS_BYTES = 64 * 1024
 """What is kept of its standard error; the rest is read and dropped."""
 MAX_SAID_LINES = 12
-"""Of Ansible's own words, how many lines a message repeats, the last one always among them."""
+"""How many lines of Ansible's own output a message repeats, always including the last one."""
 
 _CHUNK_BYTES = 65_536
 _LOOK_AGAIN_S = 0.2
@@ -50,7 +50,7 @@ _SETTINGS = {
     "ANSIBLE_NOCOLOR": "1",
     "ANSIBLE_FORCE_COLOR": "0",
     "NO_COLOR": "1",
-    # Nobody is there to answer.
+    # There is no terminal to answer prompts.
     "ANSIBLE_ASK_VAULT_PASS": "0",
     "ANSIBLE_ASK_PASS": "0",
     # Both would print more than the inventory.
@@ -61,13 +61,13 @@ _SETTINGS = {
     "ANSIBLE_INVENTORY_EXPORT": "0",
     "ANSIBLE_INVENTORY_UNPARSED_FAILED": "1",
 }
-"""Over what the operator's own settings say. All others hold, such as ANSIBLE_CONFIG,
+"""Override the operator's own settings. All others apply, such as ANSIBLE_CONFIG,
 ANSIBLE_INVENTORY_ENABLED or ANSIBLE_VAULT_PASSWORD_FILE."""
 _PASSED_OVER = re.compile(
     r"^\.|^(?:host_vars|group_vars|vars_plugins)$"
     r"|(?:\.(?:pyc|pyo|swp|bak|rpm|md|txt|rst|orig|cfg|retry)|~)$"
 )
-"""Names in a directory that Ansible does not look at (ansible/inventory/manager.py, IGNORED)."""
+"""Names in a directory that Ansible ignores (ansible/inventory/manager.py, IGNORED)."""
 _ALL_OF_IT = {"ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "1"}
 
 
@@ -84,20 +84,20 @@ class Listed:
     document: bytes
     """Its JSON."""
     warnings: tuple[str, ...]
-    """Its own words on standard error, safe to print."""
+    """Its messages on standard error, safe to print."""
     unread: tuple[str, ...]
-    """Its words about parts of the inventory that it could not read; the rest is in the JSON."""
+    """Its messages about parts of the inventory that it could not read; the rest is in the JSON."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One of Ansible's own settings that somebody changed."""
+    """One of Ansible's own settings that was changed."""
 
     name: str
     """As ``ansible-config`` names it: ``remote_user``."""
     value: object
     origin: str
-    """The file or variable that says so, as it may be shown."""
+    """The file or variable that sets it, safe to show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +201,7 @@ def _size_of(path: Path, *, may_vanish: bool = False) -> int:
     try:
         found = path.stat()
     except OSError as error:
-        if may_vanish:  # Ansible says what it thinks of a link to nothing
+        if may_vanish:  # Ansible reports a dangling link itself
             return 0
         raise InvalidConfig(f"{path}: {error.strerror}") from None
     if stat.S_ISDIR(found.st_mode):
@@ -320,7 +320,7 @@ def _run(
                 return _read(process, time.monotonic() + timeout_s, timeout_s, max_bytes)
             finally:
                 # Also what it started and left behind.
-                with contextlib.suppress(ProcessLookupError, PermissionError):  # all are gone
+                with contextlib.suppress(ProcessLookupError, PermissionError):  # all have ended
                     os.killpg(process.pid, signal.SIGKILL)
 
 

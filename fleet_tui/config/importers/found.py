@@ -1,4 +1,4 @@
-"""Hosts that were found somewhere, and the fleet file they become."""
+"""Hosts found in some list, and the fleet file made from them."""
 
 import json
 import re
@@ -30,19 +30,19 @@ class Hop:
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """Something about the way to a host that a fleet file cannot say."""
+    """A connection setting of a host that a fleet file cannot express."""
 
     what: str
-    """The variable it stands in."""
+    """Its variable."""
     why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundHost:
-    """One host as its list names it; nothing of it is checked yet."""
+    """One host as in its list; nothing of it is checked yet."""
 
     alias: str
-    """What it is called there, and what SSH connects to if there is no address."""
+    """Its name there, which SSH connects to if there is no address."""
     address: str | None = None
     user: str | None = None
     port: str | None = None
@@ -52,22 +52,22 @@ class FoundHost:
     via: tuple[Hop, ...] = ()
     """The hosts to go through, the first of them first."""
     direct: bool = False
-    """Whether it says that there are none, so that ssh_config names none either."""
+    """Whether it explicitly has none, so that those of ssh_config do not apply either."""
     pool: str = DEFAULT_POOL
     labels: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(slots=True)
 class Findings:
-    """What a list of hosts holds, and what of it was left out and why."""
+    """The content of a list of hosts, and what was left out and why."""
 
     hosts: list[FoundHost] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
-    """What changes nothing for a fleet, or was never to be copied."""
+    """Settings that are irrelevant to a fleet, or must never be copied."""
     missed: list[str] = field(default_factory=list)
-    """What the fleet file lacks: which host, which variable, why."""
+    """Settings that the fleet file lacks: which host, which variable, why."""
     renamed: list[str] = field(default_factory=list)
-    """Hosts whose own name is none that a fleet file takes, and what they are called there."""
+    """Hosts whose own name is invalid in a fleet file, and their names there."""
     whole: bool = False
     """Whether a host that cannot be written is missed, and not ignored: its list is a file of
     another program, in which it means something."""
@@ -102,7 +102,7 @@ class Findings:
             )
 
     def leave_out(self, text: str) -> None:
-        """A host, or a part of it, that cannot be written."""
+        """Leave out a host, or a part of it, that cannot be written."""
         (self.missed if self.whole else self.ignored).append(text)
 
 
@@ -179,7 +179,7 @@ def fleet_file(findings: Findings, *, fleet: str, origin: str) -> str:
 
 
 class _Making:
-    """The agents and hosts of a fleet file, in the making."""
+    """Builds the agents and hosts of a fleet file."""
 
     def __init__(self, findings: Findings) -> None:
         self.findings = findings
@@ -205,7 +205,7 @@ class _Making:
                 break
             if (host := self._judge(found)) is not None:
                 kept.append(host)
-        # Before any name is made up: what one host is called is no other's.
+        # Before any name is made up: a host's own name is not given to another.
         for host in kept:
             own = host.found.alias
             if as_name(own, "") == own and self.host_names.keep(own):
@@ -216,7 +216,7 @@ class _Making:
                 self.hosts[name].words.append(f"jump: {_scalar(self._jump(found.via))}")
 
     def _judge(self, found: FoundHost) -> _Kept | None:
-        """None if it is left out."""
+        """The host to keep; None if it is left out."""
         try:
             where = address(found.address or found.alias)
             login = user(found.user) if found.user else None
@@ -239,7 +239,7 @@ class _Making:
         return _Kept(found, machine, hop)
 
     def _name(self, found: FoundHost) -> str:
-        """What a host is called, which is its own name if that can be."""
+        """The name of a host, its own if possible."""
         if self.names.get(found.alias) is found:
             return found.alias
         near = as_name(found.alias, "host")
@@ -266,7 +266,7 @@ class _Making:
         return name
 
     def _jump(self, via: tuple[Hop, ...]) -> str:
-        """The entry of the last host of a way."""
+        """The entry of the last host of a path."""
         machine = _way(via)[-1]
         hop = via[-1]
         known = self.machines.get(machine)
@@ -325,14 +325,14 @@ def as_name(text: str, otherwise: str) -> str:
 
 
 class _Names:
-    """Names given so far. No two are equal or look alike, which a fleet file may not have."""
+    """Names given so far. No two are equal or look alike, which a fleet file does not allow."""
 
     def __init__(self) -> None:
         self._given: dict[str, str] = {}
-        """By what they look like."""
+        """By their looks."""
 
     def like(self, name: str) -> str | None:
-        """The one that this could be taken for."""
+        """The name that this could be mistaken for."""
         return self._given.get(looks_of(name).shape)
 
     def keep(self, name: str) -> bool:
@@ -340,7 +340,7 @@ class _Names:
         return self._given.setdefault(looks_of(name).shape, name) == name
 
     def give(self, name: str) -> str:
-        """This one, with a number if it could be taken for one that was given before."""
+        """This name, with a number if it could be mistaken for one given before."""
         numbered = (f"{name}-{number}" for number in count(2))
         given = next(each for each in chain((name,), numbered) if self.like(each) is None)
         self._given[looks_of(given).shape] = given
@@ -348,7 +348,7 @@ class _Names:
 
 
 def _scalar(text: str) -> str:
-    """A value that every YAML reader takes for the same text."""
+    """A value in a form that every YAML reader parses as the same text."""
     if _PLAIN.fullmatch(text) and text.lower() not in _YAML_WORDS:
         return text
     return json.dumps(text)

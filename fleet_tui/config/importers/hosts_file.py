@@ -18,7 +18,7 @@ _COMMENT = re.compile(r"(?:^|\s)#.*")
 
 
 def read_hosts(text: str, *, pool: str = DEFAULT_POOL) -> Findings:
-    """The hosts of a list. Never raises; lines that are none are among what was missed."""
+    """The hosts of a list. Never raises; invalid lines are recorded as missed."""
     findings = Findings(whole=True)
     for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
         said = _COMMENT.sub("", line).strip()

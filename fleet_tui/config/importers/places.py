@@ -1,4 +1,4 @@
-"""Where a host is, as people write it for ssh: ``[user@]host[:port]``.
+"""The place of a host, as people write it for ssh: ``[user@]host[:port]``.
 
 An IPv6 address with a port stands in brackets; ``ssh://`` before it is allowed (ssh(1), and
 misc.c, parse_user_host_port). The last ``@`` counts: ``ann@corp.example@host`` logs in as
@@ -16,12 +16,12 @@ _HOST = re.compile(
 )
 _BARE_IP6 = re.compile(r"(?=[^:]*:[^:]*:)(?P<host>[0-9A-Fa-f:.]+(?:%[^\s:]+)?)")
 _NO_PASSWORD = re.compile(r"[0-9A-Fa-f:.%\[\]]*")
-"""What may be told of what stands after a ``:``: ports and addresses."""
+"""Text after a ``:`` that may be quoted: ports and addresses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostPlace:
-    """A host, and what is said of the way to it."""
+    """A host, with its user and port if given."""
 
     address: str
     user: str | None = None
@@ -48,8 +48,8 @@ def place_of(text: str, *, bare_ip6: bool = False) -> HostPlace:
 
 
 def split_login(text: str) -> tuple[str | None, str]:
-    """The user, None if none is said, and what stands after the ``@``. Raises Unacceptable if a
-    password is said too."""
+    """The user, None if not given, and the text after the ``@``. Raises Unacceptable if there is a
+    password too."""
     login, at, where = text.rpartition("@")
     if ":" in login:
         raise Unacceptable(USER_ALONE)

@@ -1,4 +1,4 @@
-"""The aliases of an ssh_config. Only the alias is kept, so SSH goes on applying all it says."""
+"""The aliases of an ssh_config. Only the alias is kept, so ssh_config still applies to it."""
 
 import fnmatch
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ def found_aliases(
     for alias in sorted(names, key=_cannot_be_written):
         answer = names[alias]
         if isinstance(answer, ConfigRefusal):
-            # It is kept: what ssh refuses can be mended, and `check` says what it is.
+            # It is kept: entries that ssh refuses can be fixed, and `check` reports them.
             machine: object = alias
         else:
             machine = answer.machine()
@@ -46,7 +46,7 @@ def found_aliases(
         if isinstance(answer, ConfigRefusal)
         for each in answer.complaints
     )
-    # Until these are mended nobody gets to the hosts, or some of them were not seen.
+    # Until these are fixed the hosts are unreachable, or some of them were not seen.
     findings.missed.extend(dict.fromkeys(refused))
     findings.missed.extend(str(each) for each in text.unread[:MAX_UNREAD_SHOWN])
     return findings

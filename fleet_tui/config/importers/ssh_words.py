@@ -1,7 +1,7 @@
-"""The options of ``ssh`` that an inventory carries, as far as a fleet file can say them.
+"""The options of ``ssh`` in an inventory, as far as a fleet file can express them.
 
 Options as in ssh(1), ``-o`` values as in ssh_config(5). As for OpenSSH, the value that comes first
-counts. What a fleet file cannot say is kept with the reason.
+counts. Options that a fleet file cannot express are recorded with the reason.
 """
 
 import re
@@ -21,7 +21,7 @@ MAX_NESTED = 4
 
 _WITH_VALUE = frozenset("bceilmopBDEFIJLOPQRSwW")
 _CHANGE_NOTHING = frozenset("1246aACfgkKMnNqtTvxXyYDELRSew")
-"""Options that do not say how a host is reached."""
+"""Options that do not affect how a host is reached."""
 _OPTIONS_CHANGE_NOTHING = frozenset(
     {
         "addkeystoagent",
@@ -95,7 +95,7 @@ class SshWords:
     """The hosts to go through, the first of them first; empty for a direct way."""
     missed: list[Missed] = field(default_factory=list)
     changes_nothing: set[str] = field(default_factory=set)
-    """Options that do not say how a host is reached."""
+    """Options that do not affect how a host is reached."""
 
     def read(self, variable: str, text: str) -> None:
         """Add the options of one variable."""

@@ -1,1 +1,1 @@
-"""Everything a key can do, why it cannot be done now, and what it asks before."""
+"""Everything a key can do, why it is unavailable, and which confirmation it needs."""

@@ -1,7 +1,7 @@
-"""Actions that change something in the fleet, and those that only need its engine.
+"""Actions that change the fleet, and those that only need its engine.
 
-They are the verbs (:mod:`fleet_tui.verbs`), about the marked rows, else the one under the cursor.
-Every plan is shown before anything is sent (:mod:`fleet_tui.console.actions.doing`).
+They are the verbs (:mod:`fleet_tui.verbs`), applied to the marked rows, else the one under the
+cursor. Every plan is shown before anything is sent (:mod:`fleet_tui.console.actions.doing`).
 """
 
 from collections.abc import Callable
@@ -33,12 +33,12 @@ _SCOPES = {
     Noun.ALERT: Scope.ALERTS,
     Noun.FLEET: Scope.ANYWHERE,
 }
-"""Where something can be done to it."""
+"""The scope in which each noun's verbs are offered."""
 
 
 def _acts(words: Words) -> ActionRun:
     async def act(screen: Stage, chosen: Selection) -> None:
-        # Plans and their cards are needed only once somebody acts.
+        # Plans and their cards are needed only once an operator acts.
         from fleet_tui.console.actions import doing  # noqa: PLC0415 - keeps the first paint early
 
         other = doing.OTHERS.get(words.name)
@@ -55,7 +55,7 @@ def _action(
     run: ActionRun | None = None,
     unavailable: Callable[[Context], str | None] | None = None,
 ) -> Action:
-    """What a verb is on the console."""
+    """The console action for a verb."""
     scopes = {_SCOPES[words.noun]} | ({Scope.DEAD} if words.of_dead_letters else set())
     harmless = isinstance(words, Verb) and words.is_harmless
     return Action(
@@ -90,7 +90,7 @@ ENGINE_ACTIONS = (
     _action(PROBE),
     _action(NOTE, unavailable=reasons.cannot_note),
 )
-"""They change nothing in the fleet, so they ask nothing and keep lower-case keys."""
+"""They change nothing in the fleet, so they need no confirmation and keep lower-case keys."""
 
 ACT_ACTIONS = (
     _action(SUBMIT, lambda screen, chosen: screen.console.go(Place(SUBMIT.name))),

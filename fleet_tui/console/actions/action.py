@@ -1,4 +1,4 @@
-"""What an action is. The registry of all of them is :mod:`fleet_tui.console.actions.registry`."""
+"""The type of an action. :mod:`fleet_tui.console.actions.registry` has all of them."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -45,14 +45,14 @@ REVIEW = frozenset({Scope.REVIEW})
 
 @dataclass(frozen=True, kw_only=True)
 class Action:
-    """One thing the console can do."""
+    """One action of the console."""
 
     name: str
     """Stable: key maps and tests use it."""
     title: str
     """A few words, in the imperative."""
     keys: tuple[str, ...]
-    """As Textual names them; the first one is shown."""
+    """In Textual's notation; the first one is shown."""
     group: Group
     run: ActionRun | None
     """None where only the widget in focus can do it."""
@@ -64,7 +64,7 @@ class Action:
     """Priority in the footer; 0 is not shown there."""
     scopes: frozenset[Scope] = ANYWHERE
     gives_way_to: Scope | None = None
-    """Where this scope is, another action has its keys."""
+    """In this scope another action has its keys."""
     effect: ActionEffect = ActionEffect.LOOKS
     command: str = ""
     """The ``:`` command that does the same, if it is not the name."""
@@ -72,14 +72,14 @@ class Action:
     unavailable: Callable[[Context], str | None] = reasons.possible
 
     def shares_keys_with(self, other: "Action") -> bool:
-        """Whether both may have one key: they are never possible at the same time."""
+        """Whether both may have one key, because they are never available at the same time."""
         return any(
             one.gives_way_to is not None and two.scopes == {one.gives_way_to}
             for one, two in ((self, other), (other, self))
         )
 
     def disabled_reason(self, context: Context) -> str | None:
-        """Why this cannot be done now, in words for the operator; None when it can."""
+        """Why this is unavailable now, for the operator; None when it is available."""
         if self.effect is ActionEffect.ACTS and not context.can_act:
             if context.view.mode is Mode.REVIEW:
                 return "this is a recording: nothing can be changed"

@@ -1,4 +1,4 @@
-"""The menu of everything that acts."""
+"""The menu of all acting actions."""
 
 from fleet_tui.console.actions.action import Action, ActionEffect
 from fleet_tui.console.actions.menus import Choice, Menu
@@ -8,7 +8,7 @@ from fleet_tui.console.shell.keymap import Keymap
 
 
 class ActionsMenu(Menu[Action]):
-    """Everything that acts, with its key and why it is unavailable now."""
+    """All acting actions, with their keys and why they are unavailable."""
 
     def __init__(self, context: Context, keys: Keymap) -> None:
         choices = [

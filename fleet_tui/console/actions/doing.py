@@ -1,7 +1,7 @@
-"""What acting actions do: make the command, show its plan, send it, tell what came of it.
+"""The steps of acting actions: make the command, show its plan, send it, report the result.
 
-What a verb cannot be done to is left out, and the question says how many. What is asked before
-follows from the plan (:mod:`fleet_tui.console.actions.plans`).
+Subjects to which a verb does not apply are left out, and the question gives their number. The
+confirmation follows from the plan (:mod:`fleet_tui.console.actions.plans`).
 """
 
 import shlex
@@ -29,19 +29,19 @@ from fleet_tui.verbs.undoing import undoing
 from fleet_tui.verbs.verb import Noun, Option, PlanFact, Planned, Said, Verb
 
 MAX_NAMED = 6
-"""Things that are named one by one in the command that does the same."""
+"""Subjects that are named one by one in the equivalent command."""
 
 SLOW_FROM = 20
-"""From this many tasks on a rate is proposed instead of letting all go at once."""
+"""From this many tasks on a rate is proposed instead of releasing all at once."""
 
 USUAL_PER_MINUTE = 60
 
 _TO_COME = Said(reason="-")
-"""What is planned with, before the card has asked for a reason."""
+"""Placeholder options for planning, before the card has asked for a reason."""
 
 
 async def do(screen: Stage, chosen: Selection, verb: Verb) -> None:
-    """Do it to what is chosen, as far as it can be, if the operator agrees to the plan."""
+    """Apply the verb to the selected subjects where possible, if the operator confirms the plan."""
     names = _there(screen, chosen, verb.noun)
     said = await _first_said(screen, names, verb)
     found = planned(screen, verb.command(names, said)) if said is not None else None
@@ -55,7 +55,7 @@ async def do(screen: Stage, chosen: Selection, verb: Verb) -> None:
 
 
 def _there(screen: Stage, chosen: Selection, noun: Noun) -> Sequence[str]:
-    """What is chosen, without alerts that ended meanwhile."""
+    """The selection, without alerts that were resolved meanwhile."""
     names = chosen.names(noun)
     if noun is not Noun.ALERT:
         return names
@@ -63,7 +63,7 @@ def _there(screen: Stage, chosen: Selection, noun: Noun) -> Sequence[str]:
 
 
 async def _first_said(screen: Stage, names: Sequence[str], verb: Verb) -> Said | None:
-    """What a verb needs to be planned; None when the operator leaves."""
+    """The options that a verb needs for planning; None when the operator cancels."""
     if Option.PRIORITY not in verb.options:
         return _TO_COME if Option.NEEDED_REASON in verb.options else Said()
     state = screen.console.view.state
@@ -99,7 +99,7 @@ def _proposal(screen: Stage, found: Plan, verb: Verb, said: Said) -> Proposal:
 
 
 def _said(first: Said, typed: Mapping[str, str]) -> Said:
-    """What was said with it, by the fields of its card where there were any."""
+    """The options, from the fields of its card where there were any."""
     if not typed:
         return first
     rate = parse_rate(typed.get("rate", ""))
@@ -125,7 +125,7 @@ def _needs_reason(text: str) -> str:
 
 
 def parse_rate(text: str) -> int | str | None:
-    """Tasks a minute; None for nothing typed; what is wrong in words."""
+    """Tasks per minute; None for empty text; an error message for invalid text."""
     if not text:
         return None
     digits = text.removesuffix("/min").strip()
@@ -143,8 +143,8 @@ def _rate_problem(text: str) -> str:
 
 
 def _same_as(verb: Verb, facts: Planned) -> str:
-    """The shell command that does the same, as safe text: dead letters by their group's name if
-    they are all of one; empty where the line would be longer than anybody reads."""
+    """The equivalent shell command, as safe text: dead letters by their group's name if they all
+    belong to one; empty where the line would be too long to read."""
     tasks = tasks_of(facts) if verb.noun is Noun.TASK else []
     names = [task.label for task in tasks] or list(subjects(facts.plan.command))
     if len(names) > MAX_NAMED:
@@ -165,7 +165,7 @@ def _same_as(verb: Verb, facts: Planned) -> str:
 
 
 def _group(tasks: Sequence[Task], facts: Planned) -> str:
-    """The fingerprint of the group of dead letters that these are, all of it; else nothing."""
+    """The fingerprint of the group if these are all of its dead letters; else empty."""
     fleet = facts.state.fleet
     kind = failure_kind(tasks[0], fleet)
     ways = [failure_kind(task, fleet) for task in facts.state.dead_letters.values()]
@@ -173,11 +173,11 @@ def _group(tasks: Sequence[Task], facts: Planned) -> str:
     return fingerprint(kind) if whole else ""
 
 
-# --- what has a form of its own, or needs several commands ---
+# --- verbs with a form of their own, or several commands ---
 
 
 async def resolve(screen: Stage, chosen: Selection) -> None:
-    """A verdict on each task that needs one."""
+    """Give a verdict on each task that needs one."""
     state = screen.console.view.state
     for task in (state.task(each) for each in ids(chosen.tasks)):
         if task is not None and may_be_judged(task):
@@ -185,7 +185,7 @@ async def resolve(screen: Stage, chosen: Selection) -> None:
 
 
 async def note(screen: Stage, chosen: Selection) -> None:
-    """Note this moment, with the words that were given or asking for them."""
+    """Add a note, with the given text or asking for it."""
     del chosen
     text, screen.console.note_text = screen.console.note_text, ""
     if text:
@@ -197,7 +197,7 @@ async def note(screen: Stage, chosen: Selection) -> None:
 
 
 async def undo(screen: Stage, chosen: Selection) -> None:
-    """Take back what was done last in this console, as far as nobody has changed it since."""
+    """Undo the last action of this console, where nothing has changed it since."""
     del chosen
     console, view = screen.console, screen.console.view
     commands, console.undo = console.undo, ()

@@ -1,4 +1,4 @@
-"""Actions that only look: views, moving, narrowing down, showing more, the console itself."""
+"""Read-only actions: views, moving, filtering, showing more, the console itself."""
 
 from fleet_tui.console.actions import reasons
 from fleet_tui.console.actions.action import (

@@ -1,4 +1,4 @@
-"""Small lists to choose from: what can be said in one key."""
+"""Small lists to choose from with one key."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Generic, NamedTuple, TypeVar

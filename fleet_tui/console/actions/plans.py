@@ -1,6 +1,6 @@
-"""Asking before acting, and sending: what every acting action does around its command.
+"""Confirmation and sending: the common steps of every acting action.
 
-How much is asked follows from the plan's tier, here and nowhere else.
+Only here the required confirmation is derived from the plan's tier.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,13 +20,13 @@ from fleet_tui.verbs.table import VERB_OF
 from fleet_tui.verbs.verb import PlanFact
 
 _ABOUT_CHARS = 9
-"""The column of what facts are about."""
+"""The width of the column with the subjects of facts."""
 
 NOTHING_ASKED: Answers = {}
 
 
 def planned(screen: Stage, command: Command) -> Plan | None:
-    """What the command would do now; None where it would do nothing, and why is told."""
+    """The plan of a command; None where it would do nothing, after reporting why."""
     view = screen.console.view
     match plan(view.state, "", command, view.now_ms):
         case Plan() as found:
@@ -37,7 +37,7 @@ def planned(screen: Stage, command: Command) -> Plan | None:
 
 
 class Proposal:
-    """What is asked about: a title, what there is to know, how much is asked."""
+    """A plan to confirm: its title, its facts, and the confirmation that it needs."""
 
     def __init__(
         self,
@@ -50,8 +50,8 @@ class Proposal:
         fields: Sequence[Field] = (),
         left_out: Sequence[LeftOut] = (),
     ) -> None:
-        """``facts`` and ``same_as`` (the shell command that does the same) follow what was typed
-        into the fields so far. All text is safe."""
+        """``facts`` and ``same_as`` (the equivalent shell command) depend on the current content of
+        the fields. All text is safe."""
         self.title = title
         self.tier = tier
         self.facts = facts
@@ -67,7 +67,7 @@ class Proposal:
         return " ".join([*told, *([self.others] if self.others else [])])
 
     def card(self, screen: Stage, typed: Mapping[str, str]) -> Card:
-        """The plan with the fleet's badge; the highest tier asks for the fleet's name."""
+        """The plan with the fleet's badge; the highest tier requires the fleet's name."""
         spec = screen.console.view.state.fleet
         lines = [_line(fact) for fact in self.facts(typed)]
         if self.others:
@@ -100,7 +100,7 @@ def others(left_out: Sequence[LeftOut]) -> str:
 
 
 async def agreed(screen: Stage, proposal: Proposal) -> Answers | None:
-    """What the operator typed when agreeing to it; None for no."""
+    """The operator's input when confirming; None for no."""
     console = screen.console
     match proposal.tier:
         case Tier.NOTHING:
@@ -118,10 +118,10 @@ async def agreed(screen: Stage, proposal: Proposal) -> Answers | None:
 
 
 async def carry_out(screen: Stage, found: Plan, done: str) -> None:
-    """Send a plan that was shown and agreed to; tell what came of it: ``held: t-42. Z undoes``.
+    """Send a plan that was shown and confirmed; report the result: ``held: t-42. Z undoes``.
 
-    The engine may know better than the screen did: a task may have ended meanwhile, and a plan that
-    would do more by now is refused.
+    The engine may have newer data than the screen: a task may have ended meanwhile, and a plan that
+    would now do more is refused.
     """
     reply = await screen.console.send(found.command, found.impact)
     if isinstance(reply, Accepted):

@@ -1,4 +1,4 @@
-"""Why something cannot be done now, in a few words; None when it can."""
+"""Short reasons why an action is unavailable; None when it is available."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from fleet_tui.feed.feed import Link
 
 
 def possible(context: Context) -> str | None:
-    """Nothing stands in its way."""
+    """Always available."""
     del context
     return None
 
@@ -31,14 +31,14 @@ def no_subject(context: Context) -> str | None:
 
 
 def nothing_to_explain(context: Context) -> str | None:
-    """A task, and not its explanation on screen already."""
+    """Needs a task whose explanation is not on screen already."""
     if context.place is not None and context.place.view == "why":
         return "this is the explanation"
     return no_task(context)
 
 
 def no_other_details(context: Context) -> str | None:
-    """An agent or a task, and not its own page on screen already."""
+    """Needs an agent or a task whose page is not on screen already."""
     chosen, place = context.selection, context.place
     here = (chosen.tasks or chosen.agents)[:1]
     if place is not None and place.view in ("task", "agent") and here == (place.subject,):
@@ -47,26 +47,26 @@ def no_other_details(context: Context) -> str | None:
 
 
 def no_other_definition(context: Context) -> str | None:
-    """An agent, and not its definition on screen already."""
+    """Needs an agent whose definition is not on screen already."""
     if context.place is not None and context.place.view == "definition":
         return "this is the definition"
     return no_agent(context)
 
 
 def nothing_to_judge(context: Context) -> str | None:
-    """At least one task that needs a person's verdict."""
+    """Needs at least one task that needs a verdict."""
     return _none_of(context, may_be_judged, "only for tasks whose outcome is unknown")
 
 
 def nothing_to_edit(context: Context) -> str | None:
-    """Exactly one dead letter."""
+    """Needs exactly one dead letter."""
     dead = context.view.state.dead_letters
     problem = _none_of(context, lambda task: task.id in dead, "only tasks that failed or expired")
     return problem or ("one at a time" if len(context.selection.tasks) > 1 else None)
 
 
 def _none_of(context: Context, may: Callable[[Task], bool], why_not: str) -> str | None:
-    """``why_not`` unless it may be done to one of the selected tasks."""
+    """``why_not`` unless the action applies to one of the selected tasks."""
     state, tasks = context.view.state, context.selection.tasks
     if not tasks:
         return "no task is selected"
@@ -75,12 +75,12 @@ def _none_of(context: Context, may: Callable[[Task], bool], why_not: str) -> str
 
 
 def nothing_to_undo(context: Context) -> str | None:
-    """Something was done here that can be taken back."""
+    """Needs an action of this console that can be undone."""
     return None if context.can_undo else "no action in this console can be undone"
 
 
 def cannot_note(context: Context) -> str | None:
-    """Whatever is written to the ledger needs the engine."""
+    """Notes are written to the ledger, which needs the engine."""
     answers = context.view.link is not Link.RECONNECTING
     takes = answers and context.view.engine.mode.takes_commands
     return None if context.can_act and takes else "this needs an engine that accepts commands"

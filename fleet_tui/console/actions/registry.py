@@ -1,7 +1,7 @@
 """Everything a key can do, once: footer, palette, ``:`` commands and help come from here.
 
-Lower case looks, UPPER CASE acts. ``disabled_reason`` says in words why something cannot be done
-now. A key means one thing everywhere.
+Lower-case keys are read-only, UPPER-CASE keys act. ``disabled_reason`` gives the reason why an
+action is unavailable. A key means one thing everywhere.
 """
 
 from collections.abc import Sequence

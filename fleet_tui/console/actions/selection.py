@@ -1,4 +1,4 @@
-"""What an action is about, and where it was asked for."""
+"""The subjects of an action, and the place where it was invoked."""
 
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
@@ -13,32 +13,33 @@ from fleet_tui.verbs.verb import Noun
 
 
 class Scope(StrEnum):
-    """What the pane in focus can do. An action is offered where one of its scopes is present."""
+    """A capability of the pane in focus. An action is offered where one of its scopes is
+    present."""
 
     ANYWHERE = "anywhere"
     ROWS = "rows"
     """A table: cursor, marks, sorting."""
     FILTER = "filter"
-    """Something to narrow down by a filter."""
+    """A pane that can be filtered."""
     PROBLEMS = "problems"
-    """Rows or lines of which some are not well."""
+    """Rows or lines that may have problems."""
     LINES = "lines"
     """Log lines that can be followed."""
     CHART = "chart"
-    """A chart over a stretch of time."""
+    """A chart over a time window."""
     TASKS = "tasks"
     AGENTS = "agents"
     ALERTS = "alerts"
     DEAD = "dead"
     """Whole groups of dead letters."""
     REVIEW = "review"
-    """A recording: time can be moved."""
+    """A recording, in which the time can be changed."""
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
-    """The marked rows, or the one under the cursor, as what they stand for.
+    """The subjects of the marked rows, or of the one under the cursor.
 
-    A row may stand for several things: a routing line for its task and the chosen agent.
+    A row may have several subjects: a routing line has its task and the chosen agent.
     """
 
     agents: tuple[AgentName, ...] = ()
@@ -50,7 +51,8 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     """The row as safe text, for the clipboard."""
 
     def names(self, noun: Noun) -> Sequence[str]:
-        """What is chosen of one sort; nothing for the fleet, which is always meant as a whole."""
+        """The selected subjects of one kind; empty for the fleet, which is always a single
+        whole."""
         match noun:
             case Noun.TASK:
                 return self.tasks
@@ -68,16 +70,16 @@ NOTHING = Selection()
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that decides whether an action is possible now."""
+    """Everything that decides whether an action is available now."""
 
     view: View
     can_act: bool
     scopes: frozenset[Scope] = frozenset({Scope.ANYWHERE})
     selection: Selection = NOTHING
     place: Place | None = None
-    """The screen it is asked on."""
+    """The screen on which it was invoked."""
     can_undo: bool = False
-    """Whether something was done in this console that can be taken back."""
+    """Whether this console has an action that can be undone."""
 
 
 def decision_subject(task: TaskId, seq: int) -> str:

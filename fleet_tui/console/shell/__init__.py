@@ -1,1 +1,1 @@
-"""What stands around every view: the application, its keys, lines and menus."""
+"""The frame around every view: the application, its keys, lines and menus."""

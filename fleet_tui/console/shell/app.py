@@ -1,7 +1,7 @@
 """The application: one feed, one pump, one registry of actions.
 
-The pump waits for the feed and hands (previous, next) to the screen in view, at most a few times a
-second and at once after the operator's own command. Nothing here knows where the views come from.
+The pump waits for the feed and passes (previous, next) to the current screen, at most a few times a
+second and at once after the operator's own command. Nothing here depends on the kind of feed.
 """
 
 import asyncio
@@ -58,7 +58,7 @@ from fleet_tui.feed.feed import Feed, Mode, Timeline, View
 from fleet_tui.verbs.table import VERB_OF
 
 REFRESH_MS = 500
-"""Views that come by themselves are shown this often; twice a second is enough for reading."""
+"""Updates are shown this often; twice a second is enough for reading."""
 
 LOW_BANDWIDTH_REFRESH_MS = 5_000
 
@@ -70,7 +70,7 @@ MAX_FIRST_LINES = 500
 
 
 class FleetApp(App[int], inherit_bindings=False):
-    """The console over a feed. ``timeline`` is the same feed where it can move through time."""
+    """The console over a feed. ``timeline`` is the same feed if it can move through time."""
 
     CSS_PATH = "fleet.tcss"
     ENABLE_COMMAND_PALETTE = False
@@ -100,7 +100,7 @@ class FleetApp(App[int], inherit_bindings=False):
         ``calls`` says which new alerts ring the terminal."""
         env = os.environ if env is None else env
         loaded = themes.load(bundled.themes(), themes.own_themes(env))
-        # Textual decides while it is made how colours are filtered, so the choice comes first.
+        # Textual decides in its constructor how colours are filtered, so the choice comes first.
         choice = themes.choose(env, theme, known=loaded.themes)
         super().__init__(driver_class=SeatbeltDriver, ansi_color=choice.ansi_color)
         themes.install(self, loaded, choice.name)
@@ -109,12 +109,12 @@ class FleetApp(App[int], inherit_bindings=False):
         self.timeline = timeline
         self.playback: Playback = Playback(self)
         self.sessions = sessions
-        """Where earlier sessions are found."""
+        """The source of earlier sessions."""
         self._live: Feed | None = None
-        """The fleet that goes on while a recording is on screen."""
+        """The live feed while a recording is on screen."""
         self.glyphs = glyphs
         self.keys = keys
-        """The shipped keys with the operator's own over them."""
+        """The shipped keys, overridden by the operator's own."""
         self.set_keymap(keys.bindings())
         self.banner = banner or ""
         self.utc_offset_minutes = utc_offset_minutes
@@ -129,7 +129,7 @@ class FleetApp(App[int], inherit_bindings=False):
         self.is_paused = False
         self.lost_ms: int | None = header.NEVER_MET  # since when the engine is away
         self.problem = choice.problem
-        """What the console itself cannot do, for the band; safe text."""
+        """A problem of the console itself, for the band; safe text."""
         self.notices = Notices()
         self._toaster = Toaster(self)
         self._storm = Storm()
@@ -138,7 +138,7 @@ class FleetApp(App[int], inherit_bindings=False):
         """The Linux console takes OSC for its palette and prints the rest."""
         self.history = history or History()
         self.note_text = ""
-        """What ``:note`` was given, for the note that is about to be made."""
+        """The text given to ``:note``, for the note about to be added."""
         self.lines = LineRing()
         self._trail = Trail()
         self._limiter = FrameLimiter(
@@ -149,12 +149,12 @@ class FleetApp(App[int], inherit_bindings=False):
         self._turns = Turns(self, self._take_key)
         self.exit_watch = Exit()
         self.pace: Pace | None = None
-        """How fast keys come; None without a terminal, where programs press them."""
+        """The rate of keystrokes; None without a terminal, where programs press them."""
 
     # --- keys ---
 
     async def on_event(self, event: events.Event) -> None:
-        """Keys one after the other, everything else as it comes."""
+        """Process keys one after the other, all other events as they arrive."""
         if isinstance(event, Typed) and not event.is_forwarded:
             await self._turns.take(event)
         else:
@@ -192,7 +192,7 @@ class FleetApp(App[int], inherit_bindings=False):
             try:
                 await self.feed.changed()
                 self._limiter.request()
-            except FleetError as error:  # what is shown stays, and nothing moves any more
+            except FleetError as error:  # the display stays as it is and no longer updates
                 self._tell_problem(error)
                 self.show_again()
 
@@ -205,7 +205,7 @@ class FleetApp(App[int], inherit_bindings=False):
         self.set_interval(LOOK_EVERY_S, lambda: tidying.look(pace.keys))
 
     def _pump_ended(self, task: asyncio.Task[None]) -> None:
-        """A pump that fails must not leave a screen that looks alive."""
+        """A pump that fails must not leave a screen that looks current."""
         if not task.cancelled() and (error := task.exception()) is not None:
             self._handle_exception(cast(Exception, error))
 
@@ -253,7 +253,7 @@ class FleetApp(App[int], inherit_bindings=False):
         self._pump_task.add_done_callback(self._pump_ended)
 
     def _forget_lines(self) -> None:
-        """The lines shown are of another time: begin with those the store has up to now."""
+        """The lines shown are of another time: start with those of the store up to now."""
         self.lines = LineRing()
         for screen in {*self.screen_stack, *self._installed_screens.values()}:
             if isinstance(screen, FleetScreen):
@@ -265,7 +265,7 @@ class FleetApp(App[int], inherit_bindings=False):
         self._limiter.now()
 
     def _deliver(self) -> None:
-        """Take what the feed has and show it, unless the display is paused."""
+        """Show the newest view of the feed, unless the display is paused."""
         self.lines.add(self.feed.take_lines())
         if self.is_paused:
             return
@@ -291,7 +291,7 @@ class FleetApp(App[int], inherit_bindings=False):
             screen.show_lines(fresh)
 
     def arrived(self, screen: Screen[None]) -> None:
-        """A screen came into view: show what it missed."""
+        """A screen became visible: show what it missed."""
         if isinstance(screen, FleetScreen) and screen.is_whole:
             self._bring_up_to_date(screen)
             screen.show_header()
@@ -308,11 +308,11 @@ class FleetApp(App[int], inherit_bindings=False):
         return None
 
     def set_refresh(self, ms: int) -> None:
-        """How often views that come by themselves are shown; at least LEAST_REFRESH_MS."""
+        """Set the refresh interval; at least LEAST_REFRESH_MS."""
         self._limiter.set_frame(max(LEAST_REFRESH_MS, ms))
 
     def _tell_new_alerts(self, before: View, now: View) -> Sequence[Alert]:
-        """Keep each new critical alert in the messages; tell them folded. All that are new."""
+        """Keep each new critical alert in the messages; show them as folded toasts."""
         if before.state.seq == 0 or self.timeline is not None:
             return ()
         known, alerts = before.state.alerts, now.state.alerts
@@ -403,7 +403,8 @@ class FleetApp(App[int], inherit_bindings=False):
         return self.keys.keyed(text)
 
     def perform(self, action: Action, chosen: Selection | None = None) -> None:
-        """Do an action to what is selected, or to ``chosen``; says why where it cannot be done."""
+        """Perform an action on the selection, or on ``chosen``; shows the reason if it is
+        unavailable."""
         screen = self.visible_screen
         if screen is None or action.run is None:
             return
@@ -436,7 +437,7 @@ class FleetApp(App[int], inherit_bindings=False):
             case Accepted():
                 verb = VERB_OF.get(type(command))
                 if verb is None or not verb.is_harmless:
-                    self.undo = reply.undo  # whatever was done last, also what nothing takes back
+                    self.undo = reply.undo  # the last action, even if it cannot be undone
         self._limiter.now()
         return reply
 
@@ -458,7 +459,7 @@ class FleetApp(App[int], inherit_bindings=False):
     # --- the display ---
 
     def set_banner(self, text: str) -> None:
-        """The line above the keys; empty takes it away."""
+        """Set the line above the keys; empty removes it."""
         self.banner = text
         screen = self.visible_screen
         if screen is not None:
@@ -476,18 +477,18 @@ class FleetApp(App[int], inherit_bindings=False):
         self.tell(f"charts show the last {words.about(self.window_ms)}")
 
     def show_now(self) -> None:
-        """Show what the feed has without waiting for the next turn."""
+        """Show the newest view without waiting for the next refresh."""
         self._limiter.now()
 
     def show_again(self) -> None:
-        """Show the present view anew, as after a change of how it is shown."""
+        """Show the current view again, such as after a change of display settings."""
         screen = self.visible_screen
         if screen is not None:
             screen.shown = None
             screen.deliver(self.view)
 
     def toggle_pause(self) -> None:
-        """Stop or resume what is shown; in a recording stop or resume time."""
+        """Pause or resume the display; in a recording pause or resume playing."""
         if self.timeline is not None:
             self.playback.toggle()
         else:
@@ -503,7 +504,7 @@ class FleetApp(App[int], inherit_bindings=False):
         self.screen.refresh(layout=True)
 
     def switch_theme(self, name: str) -> str:
-        """Put on another theme; what is wrong with the name, empty if nothing."""
+        """Switch the theme; returns what is wrong with the name, empty if nothing."""
         full = name if name in self.loaded_themes.themes else f"fleet-{name}"
         if full not in self.loaded_themes.themes:
             known = ", ".join(sorted(self.loaded_themes.themes))
@@ -514,11 +515,11 @@ class FleetApp(App[int], inherit_bindings=False):
     # --- dialogs and files: thin, the work is elsewhere ---
 
     def complete(self, text: str) -> str | None:
-        """What a beginning of a command most likely goes on to be."""
+        """The most likely completion of the beginning of a command."""
         return self._commands.complete(text)
 
     def run_command(self, text: str) -> CommandProblem | None:
-        """Do a ``:`` command; what is wrong with it if it was not understood."""
+        """Run a ``:`` command; returns the problem if it was not understood."""
         problem = self._commands.run(text)
         self.history.add(":", text, private=problem is not None or is_private(text))
         return problem
@@ -564,12 +565,12 @@ class FleetApp(App[int], inherit_bindings=False):
     # --- the end ---
 
     def _fatal_error(self) -> None:
-        """A bug: keep the traceback in a file without local values, say so in one line."""
+        """A bug: write the traceback to a file without local values, report it in one line."""
         self.bell()
         self._exit_renderables.append(Text(crash.report(cause(self._exception))))
         self._close_messages_no_wait()
 
     def panic(self, *renderables: object) -> None:
-        """Textual's way to leave with what an error wants to be shown as: ours is one line."""
+        """Textual's exit with the rendering of an error: ours is one line."""
         del renderables
         self._fatal_error()

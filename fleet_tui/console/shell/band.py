@@ -1,6 +1,6 @@
-"""What must be known before anything on screen is read: below the header, on every screen.
+"""Warnings that matter for reading the screen: below the header, on every screen.
 
-An engine that is away or can do less, what the console itself cannot do, and a braked failover.
+An engine that is away or degraded, a problem of the console itself, and failover that is stopped.
 """
 
 from collections.abc import Iterator
@@ -20,8 +20,8 @@ MAX_REASON_CHARS = 80
 
 
 def lines(view: View, problem: str, offset_minutes: int, thaw_key: str) -> Iterator[Line]:
-    """One line for each thing. ``problem`` is what the console cannot do, safe text; ``thaw_key``
-    lets a frozen fleet start work again."""
+    """One line per warning. ``problem`` is a problem of the console, safe text; ``thaw_key`` thaws
+    a frozen fleet."""
     if view.link is Link.RECONNECTING:
         why = safe_line(view.link_detail) or "the engine does not answer"
         known = f"as of {words.clock(view.state.at_ms, offset_minutes)} - "
@@ -39,7 +39,7 @@ def lines(view: View, problem: str, offset_minutes: int, thaw_key: str) -> Itera
 def mode_line(engine: ModeNow, offset_minutes: int, thaw_key: str) -> Line:
     """``FROZEN since 12:01:10 by ops: migration. No work is started; … J lets it start work``.
 
-    The way out is only told where one can go it, which is not so in a recording: without a
+    The way out is shown only where it is possible, which it is not in a recording, without a
     ``thaw_key``.
     """
     since = f" since {words.clock(engine.since_ms, offset_minutes)}" if engine.since_ms else ""
@@ -62,7 +62,7 @@ def _way_out(engine: ModeNow, thaw_key: str) -> Line:
 
 
 class Band(Painted):
-    """As many lines as there is to say, none when there is nothing."""
+    """The warning lines; no height when there are none."""
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
@@ -70,7 +70,7 @@ class Band(Painted):
         self._shown: tuple[Line, ...] = ()
 
     def show(self, said: tuple[Line, ...]) -> None:
-        """Say this; nothing happens if it is the same as before."""
+        """Show these lines; nothing happens if they are unchanged."""
         if said != self._said:
             self._said = said
             self._fit()

@@ -1,7 +1,7 @@
 """The ``:`` line: every view and verb by name, with the same meaning as its key.
 
-A unique beginning is enough. What is not understood stays in the bar with a caret and three
-suggestions; nothing is done by halves.
+A unique prefix is enough. A line that is not understood stays in the bar with a caret and three
+suggestions; nothing is carried out partially.
 """
 
 import difflib
@@ -32,7 +32,7 @@ MAX_COMPLETED_TASKS = 200
 
 
 class Word(NamedTuple):
-    """A word of the line and where it stands."""
+    """A word of the line and its column."""
 
     text: str
     column: int
@@ -44,7 +44,7 @@ Choices = Callable[[ConsoleShell], Sequence[str]]
 
 @dataclass(frozen=True, kw_only=True)
 class CommandSpec:
-    """One word that can stand after the colon."""
+    """One command of the ``:`` line."""
 
     name: str
     usage: str
@@ -226,7 +226,7 @@ _DIFF_TIMES = "11:50, 11:50:10, 15m (ago)"
 
 
 def _submit(app: ConsoleShell, words: Sequence[Word]) -> CommandProblem | None:
-    """Fill the form with what was typed; nothing leaves before it is confirmed there."""
+    """Fill the form with the typed text; nothing is sent before it is confirmed there."""
     from fleet_tui.console.views.submit.typed import (  # noqa: PLC0415 - first paint first
         BadField,
         parse_words,
@@ -261,7 +261,8 @@ def _quit(app: ConsoleShell, words: Sequence[Word]) -> CommandProblem | None:
 def _subjects(
     app: ConsoleShell, action: Action, words: Sequence[Word]
 ) -> Selection | CommandProblem | None:
-    """What the words name; None when there are none and the action takes what is selected."""
+    """The subjects that the words name; None when there are none and the action applies to the
+    selection."""
     if not words:
         return None
     state, kinds = app.view.state, _kinds(action)
@@ -286,17 +287,18 @@ def _subjects(
 
 
 class _Kind(NamedTuple):
-    """A kind of thing that the words after an action name."""
+    """A kind of subject that the words after an action name."""
 
     word: str
-    """What its usage calls one."""
+    """Its name in the usage text."""
     choices: Choices
     find: Callable[[ConsoleShell, str], Selection | None]
-    """What a word names; None for nothing of this kind."""
+    """The subject that a word names; None if it is not of this kind."""
 
 
 def _kinds(action: Action) -> list[_Kind]:
-    """What the words after an action name: tasks first, as a label may be an agent's name too."""
+    """The kinds that the words after an action may name: tasks first, because a label may be an
+    agent's name too."""
     return [
         kind for scope in Scope if scope in action.scopes and (kind := _kind_of(scope)) is not None
     ]
@@ -410,7 +412,7 @@ def _specs() -> dict[str, CommandSpec]:
 
 
 COMMANDS: dict[str, CommandSpec] = _specs()
-"""Everything that can stand after the colon."""
+"""All commands of the ``:`` line."""
 
 _WORD = re.compile(r"\S+")
 
@@ -421,7 +423,7 @@ def split(text: str) -> list[Word]:
 
 
 def find(name: str) -> CommandSpec | list[str]:
-    """The command a word means, or the names it could be the beginning of."""
+    """The command that a word means, or the names of which it is a prefix."""
     if name in COMMANDS:
         return COMMANDS[name]
     could = sorted(each for each in COMMANDS if each.startswith(name))
@@ -433,7 +435,7 @@ def _is_label(text: str) -> bool:
 
 
 def is_private(text: str) -> bool:
-    """Whether a line may hold work that is submitted, by whatever beginning of the word."""
+    """Whether a line may contain submitted work, with any prefix of the command."""
     words = split(text.removeprefix(":"))
     return bool(words) and SUBMIT.name.startswith(words[0].text)
 
@@ -445,7 +447,7 @@ class Commands:
         self._app = app
 
     def run(self, text: str) -> CommandProblem | None:
-        """Do what a line says; what is wrong with it where it was not understood."""
+        """Run a line; returns the problem where it was not understood."""
         found = split(text.removeprefix(":"))
         if not found:
             return None
@@ -462,7 +464,7 @@ class Commands:
         )
 
     def complete(self, text: str) -> str | None:
-        """The line with its last word completed; None when nothing or too much fits."""
+        """The line with its last word completed; None without a match or with several."""
         found = split(text)
         if not found:
             return None

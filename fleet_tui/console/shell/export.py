@@ -1,4 +1,4 @@
-"""Taking something out of the console: the clipboard by every way there is, and pictures."""
+"""Export from the console: the clipboard by every available method, and pictures."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ TMUX_PATIENCE_S = 2.0
 
 
 def copy(app: App[int], text: str) -> str:
-    """Copy a text; says in words which ways took it."""
+    """Copy a text; returns which methods succeeded, in words."""
     took: list[str] = []
     sequence = clipboard_sequence(text)
     driver = app._driver  # Textual has no public name for it
@@ -57,13 +57,13 @@ def _tmux(text: str) -> bool:
 
 def screen_lines(app: App[int]) -> list[str]:
     """What is on screen as plain lines."""
-    # The compositor is where Textual has the finished lines; it offers no other way to them.
+    # Textual's compositor has the finished lines; there is no other access to them.
     strips = app.screen._compositor.render_strips()
     return ["".join(segment.text for segment in strip).rstrip() for strip in strips]
 
 
 def save_view(app: App[int]) -> str:
-    """Save the screen as text and SVG; says where."""
+    """Save the screen as text and SVG; returns where."""
     base = state_root() / "saved" / f"screen-{stamp()}"
     try:
         write_private(base.with_suffix(".txt"), "\n".join(screen_lines(app)) + "\n")

@@ -1,4 +1,4 @@
-"""Which keys the foot of the screen offers: those of the registry that do something now."""
+"""The keys shown in the footer: those of available actions."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from fleet_tui.console.shell.keymap import SHIPPED, Keymap
 from fleet_tui.console.widgets.lines import KeyHint
 
 _LAST = ("help", "back")
-"""These stand at the right end, in this order."""
+"""Placed at the right end, in this order."""
 
 _TIME = (
     (("pause",), "play"),
@@ -19,7 +19,7 @@ _TIME = (
     (("window",), "go to time"),
     (("review.end",), "last"),
 )
-"""What moves time in a recording comes first there, to and fro in one hint."""
+"""In a recording, keys that move through time come first, both directions in one hint."""
 
 _TIME_PRIORITY = 98
 

@@ -20,12 +20,12 @@ MAX_MODE_CHARS = 60
 SHORT_MODE_CHARS = 30
 
 _COUNTED = (Sign.GOOD, Sign.WARNING, Sign.BAD, Sign.STOPPING, Sign.COMING, Sign.ASIDE, Sign.UNKNOWN)
-"""The order of the counts; of the first four, none is told too."""
+"""The order of the counts; the first four are shown even if zero."""
 _ALWAYS = 4
 
 
 def badge(view: View) -> Line:
-    """The fleet's name; a protected one is told by a sign and another look."""
+    """The fleet's name; a protected one has a sign and another style."""
     fleet = view.state.fleet
     name = safe_line(fleet.name or "no fleet", MAX_FLEET_CHARS)
     if fleet.protected:
@@ -53,7 +53,7 @@ def counts(status: FleetStatus, glyphs: Glyphs) -> Line:
 
 
 def parts(view: View, status: FleetStatus, glyphs: Glyphs, width: int) -> Sequence[Part]:
-    """What the left of the header says; the widget drops what does not fit."""
+    """The left parts of the header; the widget drops those that do not fit."""
     queue = "q" if width < 100 else "queue"
     error = None if status.error_rate is None else 100 * status.error_rate
     cost = words.cost_rate(status.cost_microusd_per_hour, is_unknown=status.has_unknown_cost)
@@ -79,7 +79,7 @@ def parts(view: View, status: FleetStatus, glyphs: Glyphs, width: int) -> Sequen
 
 
 def alerts_cell(status: FleetStatus) -> Cell:
-    """``3 alerts``, loud when one is critical."""
+    """``3 alerts``, highlighted when one is critical."""
     if not status.alerts_open:
         return Cell("")
     tone = Tone.ERROR if status.alerts_crit else Tone.WARN
@@ -87,7 +87,8 @@ def alerts_cell(status: FleetStatus) -> Cell:
 
 
 NEVER_MET = -1
-"""In place of the time since when the engine is away: it never answered yet, so it is starting."""
+"""Used in place of the time since when the engine is away: it never answered yet, so it is
+starting."""
 
 
 def lost_since(view: View, before_ms: int | None) -> int | None:

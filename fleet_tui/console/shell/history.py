@@ -1,8 +1,8 @@
-"""What was typed after ``:`` and ``/``, for the arrow keys: one history for the whole console, kept
-in a file from one run to the next.
+"""The input after ``:`` and ``/``, for the arrow keys: one history for the whole console, kept in a
+file between runs.
 
-The two are recalled apart. What is submitted as work is never written to the file, and whatever is
-written has gone through the redaction that the caller gave.
+The two are recalled separately. Submitted work is never written to the file, and everything written
+is redacted by the caller's function.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ MAX_LINES = 500
 MAX_LINE_CHARS = 1_000
 
 MAX_FILE_BYTES = 4 * MAX_LINES * (MAX_LINE_CHARS + 2)
-"""Four bytes a character; what is beyond is not ours."""
+"""Four bytes per character; a larger file is not ours."""
 
 PROMPTS = (":", "/")
 
@@ -31,19 +31,19 @@ class History:
     """Lines by their prompt, oldest first."""
 
     def __init__(self, path: Path | None = None, redact: Callable[[str], str] = _same) -> None:
-        """Without a ``path`` nothing outlives the console."""
+        """Without a ``path`` nothing is kept after the console ends."""
         self._path = path
         self._redact = redact
         self._lines: dict[str, list[str]] = {prompt: [] for prompt in PROMPTS}
         self._kept: list[str] = []
         """The file's lines, each with its prompt."""
         self.problem = ""
-        """Why the file is not kept, safe text; told once."""
+        """Why the file is not kept, safe text; shown once."""
         if path is not None:
             self._read(path)
 
     def of(self, prompt: str) -> Sequence[str]:
-        """What was typed after a prompt, oldest first."""
+        """The input after a prompt, oldest first."""
         return tuple(self._lines.get(prompt, ()))
 
     def add(self, prompt: str, text: str, *, private: bool = False) -> None:

@@ -1,5 +1,5 @@
-"""The application as the frame around the views sees it: :class:`Console`, and what only the frame,
-the command line and the palette may ask of it."""
+"""The application's interface for the frame around the views: :class:`Console`, and what only the
+frame, the command line and the palette use."""
 
 from typing import Protocol
 
@@ -26,35 +26,35 @@ class ConsoleShell(Console, Protocol):
 
     @property
     def scopes(self) -> frozenset[Scope]:
-        """What can be done anywhere."""
+        """Scopes that apply everywhere."""
         ...
 
     def perform(self, action: Action, chosen: Selection | None = None) -> None:
-        """Do an action to what is selected, or to ``chosen``."""
+        """Perform an action on the selection, or on ``chosen``."""
 
     def complete(self, text: str) -> str | None:
-        """What a beginning of a command most likely goes on to be."""
+        """The most likely completion of the beginning of a command."""
         ...
 
     def run_command(self, text: str) -> CommandProblem | None:
-        """Do a ``:`` command; what is wrong with it if it was not understood."""
+        """Run a ``:`` command; returns the problem if it was not understood."""
         ...
 
     def arrived(self, screen: Screen[None]) -> None:
-        """A screen came into view: show what it missed."""
+        """A screen became visible: show what it missed."""
 
     def crumbs(self, screen: Screen[None]) -> list[str]:
         """The way from the root to a screen, in words."""
         ...
 
     def set_banner(self, text: str) -> None:
-        """The line above the keys; empty takes it away."""
+        """Set the line above the keys; empty removes it."""
 
     def set_refresh(self, ms: int) -> None:
-        """How often views that come by themselves are shown."""
+        """Set the refresh interval."""
 
     def switch_theme(self, name: str) -> str:
-        """Put on another theme; what is wrong with the name, empty if nothing."""
+        """Switch the theme; returns what is wrong with the name, empty if nothing."""
         ...
 
     def ask_to_leave(self) -> None:

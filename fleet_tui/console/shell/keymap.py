@@ -3,8 +3,8 @@
     cordon: f7            # a key
     page.down: [pagedown, ctrl+f]
 
-A line that cannot be used is told and left out; everything else works as shipped. What acts keeps
-to UPPER CASE and function keys, whatever the file says.
+A line that cannot be used is reported and left out; everything else works as shipped. Acting
+actions are restricted to UPPER CASE and function keys, whatever the file has.
 """
 
 import difflib
@@ -73,7 +73,7 @@ class Keymap:
     own: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Action name -> keys as Textual names them."""
     problems: tuple[str, ...] = ()
-    """What could not be used, one line each, safe text."""
+    """Lines that could not be used, one message each, safe text."""
 
     def of(self, action: Action) -> tuple[str, ...]:
         """The keys of an action."""
@@ -84,14 +84,14 @@ class Keymap:
         return key_text(self.of(action)[0])
 
     def beside_typing(self, action: Action) -> str:
-        """The first key of an action that is not typed into a field in focus, as people write it;
-        its first key where all of them are."""
+        """The first key of an action that would not be typed into a field in focus, as people write
+        it; its first key where all of them would."""
         shown = [key_text(key) for key in self.of(action)]
         return next((key for key in shown if len(key) > 1), shown[0])
 
     def keyed(self, text: str) -> str:
-        """The text with the first key of each action that stands in it: ``{submit} submits one``
-        is ``T submits one`` as shipped. Only for our own words."""
+        """The text with each action replaced by its first key: ``{submit} submits one`` is ``T
+        submits one`` as shipped. Only for our own text."""
         return _NAMED_ACTION.sub(lambda found: self.shown(BY_NAME[found[1]]), text)
 
     def all_shown(self, action: Action) -> str:
@@ -111,14 +111,14 @@ SHIPPED = Keymap()
 
 
 def own_keys(env: Mapping[str, str]) -> Path:
-    """Where the operator's keys are: ``$XDG_CONFIG_HOME/fleet-tui/keys.yaml``."""
+    """The file of the operator's keys: ``$XDG_CONFIG_HOME/fleet-tui/keys.yaml``."""
     home = env.get("XDG_CONFIG_HOME") or ""
     base = Path(home) if home.startswith("/") else Path(env.get("HOME") or "~") / ".config"
     return base.expanduser() / "fleet-tui" / FILE_NAME
 
 
 def read(path: Path) -> Keymap:
-    """The keys in a file, which need not exist. Never raises for what is in it."""
+    """The keys in a file, which need not exist. Never raises for its content."""
     try:
         with path.open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
@@ -145,7 +145,7 @@ def read(path: Path) -> Keymap:
 
 
 def make(wanted: Mapping[str, Sequence[str]]) -> Keymap:
-    """A keymap of what can be used of ``wanted``: action name -> keys as people write them."""
+    """A keymap of the usable entries of ``wanted``: action name -> keys as people write them."""
     own: dict[str, tuple[str, ...]] = {}
     problems: list[str] = []
     for name, texts in wanted.items():
@@ -183,7 +183,7 @@ def _problem(name: str, texts: Sequence[str]) -> str:
 
 
 def _clash(action: Action, keys: Sequence[str], own: Mapping[str, tuple[str, ...]]) -> str:
-    """Which other action has one of the keys; a pane may offer both."""
+    """Another action that has one of the keys, if a pane may offer both."""
     for other in ACTIONS:
         taken = set(keys) & set(own.get(other.name, other.keys))
         if taken and other is not action and not action.shares_keys_with(other):

@@ -1,4 +1,4 @@
-"""What the console itself remembers while it runs: where the operator was and what was said."""
+"""The console's own memory while it runs: the history of places, and messages."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from fleet_tui.core.tasks.open_work import OpenWork
 from fleet_tui.feed.feed import View
 
 MAX_LIVE_LINES = 5_000
-"""Log lines kept for screens that are opened later; the log store has all of them."""
+"""Log lines kept for screens that are opened later; the log store keeps all."""
 
 MAX_TRAIL = 100
 """Stacks of places to travel back to."""
@@ -20,7 +20,7 @@ MAX_TRAIL = 100
 MINUTE_MS = 60_000
 
 WINDOWS_MS = tuple(m * MINUTE_MS for m in (5, 15, 30, 60, 360, 1_440))
-"""What ``t`` goes through."""
+"""The time windows that ``t`` cycles through."""
 
 Stack = tuple[Place, ...]
 """A root and the drill-downs above it."""
@@ -34,7 +34,7 @@ def is_root(place: Place) -> bool:
 
 
 class Trail:
-    """Where the operator was, with a way back and forth."""
+    """The history of places, back and forward."""
 
     def __init__(self) -> None:
         self._stacks: list[Stack] = [(OVERVIEW,)]
@@ -46,7 +46,7 @@ class Trail:
         return self._stacks[self._at]
 
     def visit(self, place: Place) -> Stack:
-        """Go somewhere; what lay ahead is forgotten."""
+        """Go somewhere; the forward history is dropped."""
         here = self.here
         if is_root(place):
             stack: Stack = (place,)
@@ -86,10 +86,10 @@ class LineRing:
         self._lines: deque[LogLine | LogGap] = deque(maxlen=MAX_LIVE_LINES)
         self._newest_id = 0
         self.total = 0
-        """Lines that ever came."""
+        """Lines received so far."""
 
     def add(self, lines: Sequence[LogLine | LogGap]) -> None:
-        """Lines that just came, oldest first."""
+        """Add new lines, oldest first."""
         fresh = [line for line in lines if not self._is_known(line)]
         ids = (line.line_id for line in fresh if isinstance(line, LogLine))
         self._newest_id = max(ids, default=self._newest_id)
@@ -97,7 +97,8 @@ class LineRing:
         self.total += len(fresh)
 
     def _is_known(self, line: LogLine | LogGap) -> bool:
-        """The store numbers its lines as they come: one read from it may be delivered again."""
+        """Whether a line is known: the store numbers its lines, and one read from it may be
+        delivered again."""
         return isinstance(line, LogLine) and 0 < line.line_id <= self._newest_id
 
     def since(self, seen: int) -> Sequence[LogLine | LogGap]:
@@ -107,7 +108,7 @@ class LineRing:
 
 
 class Numbers:
-    """The fleet in numbers, asked for with every view: little has changed since the last."""
+    """The fleet's numbers, computed incrementally for every view."""
 
     def __init__(self) -> None:
         self._work = OpenWork()
@@ -118,7 +119,7 @@ class Numbers:
 
 
 class Notices:
-    """What the operator was told, newest last."""
+    """Messages shown to the operator, newest last."""
 
     def __init__(self) -> None:
         self._notices: deque[Notice] = deque(maxlen=MAX_NOTICES)

@@ -1,4 +1,4 @@
-"""What the parts of the console tell each other, as small values."""
+"""Small values that the parts of the console exchange."""
 
 from enum import StrEnum
 from typing import NamedTuple, assert_never
@@ -35,7 +35,7 @@ class Loudness(StrEnum):
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
-    """Something the operator was told."""
+    """A message shown to the operator."""
 
     at_ms: int
     """By the clock of the view."""
@@ -43,11 +43,11 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """Safe text."""
     loudness: Loudness = Loudness.INFORMATION
     opens: Place | None = None
-    """Where Enter goes in the list of messages."""
+    """The place that Enter opens in the list of messages."""
 
 
 class CommandProblem(NamedTuple):
-    """What is wrong with a command, and where (column from 0)."""
+    """The fault of a command, and its column (from 0)."""
 
     column: int
     message: str
@@ -55,7 +55,7 @@ class CommandProblem(NamedTuple):
 
 
 class PaneFocused(Message, bubble=False):
-    """Another pane has the focus: other keys are offered."""
+    """Another pane has the focus, so other keys are offered."""
 
     def can_replace(self, message: Message) -> bool:
         """One is enough."""

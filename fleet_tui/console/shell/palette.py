@@ -32,13 +32,13 @@ _COLUMNS = (
 
 
 class PaletteEntry(NamedTuple):
-    """Something that can be found."""
+    """An entry that can be found."""
 
     title: str
     what: str
     """Its keys, or what it is."""
     why_not: str
-    """Why it cannot be done now; empty when it can."""
+    """Why it is unavailable; empty when it is available."""
     run: Callable[[], None]
 
 
@@ -64,7 +64,7 @@ def entries(app: ConsoleShell, screen: Stage) -> Iterator[PaletteEntry]:
 
 
 class Palette(ModalScreen[None]):
-    """An input over a list of what fits, best first; enter does the first or the chosen one."""
+    """An input over a list of matches, best first; enter performs the first or the chosen one."""
 
     DEFAULT_CSS = """
     Palette { align: center top; }

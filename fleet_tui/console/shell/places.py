@@ -1,10 +1,10 @@
-"""Where an operator can be: every screen has a name, and a place is a name with a subject."""
+"""Places in the console: every screen has a name, and a place is a name with a subject."""
 
 from typing import NamedTuple
 
 
 class Place(NamedTuple):
-    """A screen and what it is about."""
+    """A screen and its subject."""
 
     view: str
     """A name in SCREENS."""

@@ -11,18 +11,18 @@ MAX_SPEED, MIN_SPEED = 256.0, 0.25
 
 
 class Display(Protocol):
-    """What shows the recording."""
+    """The display of the recording."""
 
     timeline: Timeline | None
 
     def show_now(self) -> None:
-        """Show what the feed has without waiting for the next turn."""
+        """Show the newest view without waiting for the next refresh."""
 
     def show_again(self) -> None:
-        """Show the present view anew, as after a change of how it is shown."""
+        """Show the current view again, such as after a change of display settings."""
 
     def tell(self, text: str) -> None:
-        """Say something to the operator."""
+        """Show a message to the operator."""
 
     async def back_to_live(self) -> bool:
         """End the review; False where there is no live fleet to go back to."""
@@ -30,13 +30,13 @@ class Display(Protocol):
 
 
 class Playback:
-    """What the keys of a recording do, for one application."""
+    """The actions of the keys of a recording, for one application."""
 
     def __init__(self, app: Display) -> None:
         self._app = app
 
     def toggle(self) -> None:
-        """Stop time, or let it run."""
+        """Pause or resume playing."""
         timeline = self._app.timeline
         if timeline is not None:
             if timeline.playing:

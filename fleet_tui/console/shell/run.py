@@ -15,7 +15,7 @@ from fleet_tui.feed.feed import Feed, Timeline
 
 
 class Complaints(logging.Handler):
-    """What would be printed over the screen is told in it."""
+    """Shows output in the console that would otherwise be printed over the screen."""
 
     def __init__(self, app: FleetApp) -> None:
         super().__init__(logging.ERROR)
@@ -23,7 +23,7 @@ class Complaints(logging.Handler):
         self._app = app
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Tell the operator, from whatever thread."""
+        """Show a message to the operator, from any thread."""
         loop = self._app._loop
         if loop is not None and loop.is_running():
             loop.call_soon_threadsafe(self._app.tell, self.format(record), Loudness.ERROR)

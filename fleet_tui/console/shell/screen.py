@@ -1,7 +1,7 @@
 """The frame around every view: header, tabs, band, body, banner, command bar, keys.
 
-A screen is told what to show (``show``, ``show_lines``) and never asks for it. Keys arrive as the
-names of actions; the methods here are what those actions call.
+Data is pushed to a screen (``show``, ``show_lines``); it never pulls. Keys arrive as the names of
+actions, which call the methods here.
 """
 
 import asyncio
@@ -35,17 +35,17 @@ from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.feed.feed import View
 
 TYPING_PAUSE_MS = 80
-"""A filter is applied when typing rests this long."""
+"""A filter is applied after this pause in typing."""
 
 NARROW, WIDE = 100, 160
-"""Below, panes are stacked without boxes; from WIDE on there is a pane at the side."""
+"""Below NARROW, panes are stacked without boxes; from WIDE on there is a side pane."""
 
 LEAST_WIDTH, LEAST_HEIGHT = 60, 16
 """Below, only the counts are shown."""
 
 
 class FleetScreen(Screen[None], inherit_bindings=False):
-    """One view of the fleet. Subclasses say what the body is and how a view is shown in it."""
+    """One view of the fleet. Subclasses define the body and how a view is shown in it."""
 
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - Textual types it as an instance variable
         (0, "-tiny"),
@@ -68,7 +68,7 @@ class FleetScreen(Screen[None], inherit_bindings=False):
     AUTO_FOCUS = ""
 
     scopes: ClassVar[frozenset[Scope]] = frozenset()
-    """What can be done on this screen whichever pane has the focus."""
+    """Scopes of this screen whichever pane has the focus."""
     help_text: ClassVar[str] = ""
     """What the screen shows and how to read it."""
 
@@ -78,7 +78,7 @@ class FleetScreen(Screen[None], inherit_bindings=False):
         self.shown: View | None = None
         """The view on screen; None before the first."""
         self.lines_seen = 0
-        """How many log lines of the console's ring this screen was given."""
+        """How many log lines of the console's ring this screen has received."""
         self._is_narrowed = False
         """The filter of the place was applied to the first view."""
         self._filtered: Pane | None = None
@@ -103,7 +103,7 @@ class FleetScreen(Screen[None], inherit_bindings=False):
             pane.show(previous, view)
 
     def show_lines(self, lines: Sequence[LogLine | LogGap]) -> None:
-        """Log lines that came since the last call, oldest first."""
+        """Log lines received since the last call, oldest first."""
         for pane in self.panes():
             pane.show_lines(lines)
 
@@ -112,12 +112,12 @@ class FleetScreen(Screen[None], inherit_bindings=False):
         return safe_line(self.place.subject or self.place.view)
 
     def selection(self) -> Selection:
-        """What actions are about: by default what is selected in the pane in focus."""
+        """The subjects of actions: by default the selection of the pane in focus."""
         pane = self.pane_in_focus()
         return pane.selection() if pane is not None else NOTHING
 
     def receive(self, place: Place) -> None:
-        """The operator came here again with another filter."""
+        """The screen was opened again with another filter."""
         self.place = place
         if self.shown is not None:
             self._narrow()
@@ -131,14 +131,14 @@ class FleetScreen(Screen[None], inherit_bindings=False):
     # --- the frame ---
 
     def _take_size(self) -> None:
-        """The classes of the terminal's size, so that the first frame has the right shape too, and
-        no style is worked out twice."""
+        """Set the classes for the terminal's size early, so that the first frame has the right
+        layout and no style is computed twice."""
         width, height = self.app.size
         for size, steps, below in (
             (width, self.HORIZONTAL_BREAKPOINTS, LEAST_WIDTH),
             (height, self.VERTICAL_BREAKPOINTS, LEAST_HEIGHT),
         ):
-            if size >= below:  # what is too small says so later
+            if size >= below:  # a too small size is reported later
                 name = next(name for least, name in reversed(steps) if size >= least)
                 self.add_class(name, update=False)
 
@@ -168,14 +168,14 @@ class FleetScreen(Screen[None], inherit_bindings=False):
         self.call_after_refresh(self.console.arrived, self)
 
     def on_screen_resume(self) -> None:
-        """What happened while the screen was covered is shown at once."""
+        """Show at once what happened while the screen was covered."""
         if self.is_mounted:
             self.console.arrived(self)
 
     @property
     def is_whole(self) -> bool:
-        """Whether all of its parts are there: not before they are made, nor while they are taken
-        down, which takes a moment in which the feed may still bring something."""
+        """Whether all of its parts exist: not before they are created, nor while they are removed,
+        during which the feed may still deliver data."""
         ends = len(self.query("#header")) + len(self.query("#keys"))
         return self.is_attached and self.is_mounted and ends > 1
 
@@ -220,7 +220,7 @@ class FleetScreen(Screen[None], inherit_bindings=False):
         self.query_one("#header", HeaderLine).show_parts(left, right)
 
     def show_tabs(self) -> None:
-        """The views, or the way here where we are deeper."""
+        """The tabs, or the breadcrumb in a drill-down."""
         crumbs = self.console.crumbs(self)
         cells: list[Cell] = [Cell(" ")]
         if len(crumbs) > 1:
@@ -238,13 +238,13 @@ class FleetScreen(Screen[None], inherit_bindings=False):
         self.query_one("#tabs", OneLine).show(tuple(cells))
 
     def _show_stale(self) -> None:
-        """Nothing in the body looks current while the engine does not answer."""
+        """Dim the body while the engine does not answer."""
         stale = self.console.lost_ms not in (None, header.NEVER_MET)
         for widget in self.query("#body Painted").results(Painted):
             widget.set_stale(stale)
 
     def _show_time(self, view: View) -> None:
-        """Where on the recording's line of time this is; nothing while the fleet is live."""
+        """The recording's timeline band; hidden while the fleet is live."""
         band, timeline = self.query_one(TimelineBand), self.console.timeline
         self.set_class(timeline is not None, REVIEW_CLASS)
         band.display = timeline is not None
@@ -269,7 +269,7 @@ class FleetScreen(Screen[None], inherit_bindings=False):
         banner.show((Cell(f" {text}", Tone.ACCENT),))
 
     def refresh_keys(self) -> None:
-        """Offer the keys that do something now."""
+        """Show the keys of available actions."""
         self.query_one(KeysLine).show_hints(hints(self.context(), self.console.keys))
 
     @on(PaneFocused)
@@ -277,14 +277,14 @@ class FleetScreen(Screen[None], inherit_bindings=False):
         self.refresh_keys()
 
     def on_resize(self) -> None:
-        """Other parts of the header fit."""
+        """Refit the header."""
         if self.is_mounted:
             self.call_after_refresh(self.show_header)
 
     # --- keys ---
 
     def action_perform(self, name: str) -> None:
-        """Do an action of the registry."""
+        """Perform an action of the registry."""
         self.console.perform(BY_NAME[name])
 
     @on(KeysLine.Chosen)
@@ -312,7 +312,7 @@ class FleetScreen(Screen[None], inherit_bindings=False):
         return panes[0] if panes else None
 
     def focus_pane(self, index: int) -> None:
-        """Give the keys to a pane."""
+        """Focus a pane."""
         targets = self._focus_targets()
         if targets:
             self.set_focus(targets[index % len(targets)], scroll_visible=False)
@@ -326,7 +326,7 @@ class FleetScreen(Screen[None], inherit_bindings=False):
         return [widget for widget in found if widget is not None and widget.focusable]
 
     def context(self) -> Context:
-        """Everything that decides which actions are possible now."""
+        """Everything that decides which actions are available now."""
         pane = self.pane_in_focus()
         own = pane.scopes if pane is not None else frozenset[Scope]()
         return Context(
@@ -341,7 +341,7 @@ class FleetScreen(Screen[None], inherit_bindings=False):
     # --- what actions call ---
 
     def drop(self) -> bool:
-        """Drop what is in the way: zoom, the filter, problems only, the marks. Whether any was."""
+        """Close the zoom, filter, problems only or marks; returns whether there was any."""
         pane = self.pane_in_focus()
         if self.has_class("-zoomed"):
             self.toggle_zoom()
@@ -357,7 +357,8 @@ class FleetScreen(Screen[None], inherit_bindings=False):
         return pane.clear_marks()
 
     def back(self, *, may_leave: bool) -> None:
-        """Drop what is in the way, else leave the drill-down; then the banner, then the console."""
+        """Close the zoom, filter or marks, else leave the drill-down; then the banner, then the
+        console."""
         if self.drop() or self.console.up():
             return
         self.console.set_banner("")
@@ -385,7 +386,7 @@ class FleetScreen(Screen[None], inherit_bindings=False):
             pane.set_filter_on(not pane.filter_is_on)
 
     def toggle_problems(self) -> None:
-        """Only what is not well, or everything."""
+        """Show only rows with problems, or everything."""
         pane = self.pane_in_focus()
         if pane is not None:
             pane.set_problems_only(not pane.problems_only)
@@ -405,7 +406,7 @@ class FleetScreen(Screen[None], inherit_bindings=False):
             self.app.push_screen(SortMenu(pane.sort_choices()), chosen)
 
     def toggle_zoom(self) -> None:
-        """The pane in focus alone, or all panes."""
+        """Show the pane in focus alone, or all panes."""
         pane = self.pane_in_focus()
         zoomed = not self.has_class("-zoomed")
         if zoomed and (pane is None or len(self.panes()) < 2):
@@ -428,7 +429,7 @@ class FleetScreen(Screen[None], inherit_bindings=False):
             pane.toggle_follow()
 
     def toggle_histogram(self) -> None:
-        """Show when the log lines came, or hide it."""
+        """Show or hide the histogram of log lines."""
         pane = self.pane_in_focus()
         if pane is not None:
             pane.toggle_histogram()
@@ -444,7 +445,7 @@ class FleetScreen(Screen[None], inherit_bindings=False):
         self.console.copy_text(chosen.text)
 
     def copy_marked(self) -> None:
-        """Copy what the mouse marked, else say how to quit."""
+        """Copy the text selected with the mouse, else show how to quit."""
         text = self.get_selected_text()
         if text:
             self.console.copy_text(text)
@@ -479,7 +480,7 @@ class FleetScreen(Screen[None], inherit_bindings=False):
 
     @property
     def bar(self) -> CommandBar:
-        """Where commands and filters are typed."""
+        """The bar for commands and filters."""
         return self.query_one(CommandBar)
 
     def _open_bar(self, prompt: str, text: str) -> None:
@@ -488,7 +489,7 @@ class FleetScreen(Screen[None], inherit_bindings=False):
         self.bar.open(prompt, text)
 
     def close_bar(self) -> None:
-        """Put the bar away and give the keys back."""
+        """Hide the bar and return the focus."""
         self._stop_typing()
         self._filtered = None
         self.bar.display = False
@@ -514,7 +515,7 @@ class FleetScreen(Screen[None], inherit_bindings=False):
             self._typing = loop.call_later(TYPING_PAUSE_MS / 1_000, self._apply_filter)
 
     def _apply_filter(self) -> bool:
-        """Apply what was typed; False when it is not understood."""
+        """Apply the typed filter; False when it is not understood."""
         self._stop_typing()
         if self._filtered is None:
             return True

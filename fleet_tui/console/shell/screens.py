@@ -1,4 +1,4 @@
-"""Which class shows a place. Screens are imported when they are first opened, so that the first
+"""The class of each screen. Screens are imported when they are first opened, so that the first
 paint does not wait for them."""
 
 from importlib import import_module

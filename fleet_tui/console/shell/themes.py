@@ -1,9 +1,9 @@
-"""Colours as data: reads ``themes/*.yaml``, and picks a theme a terminal can show.
+"""Colours as data: reads ``themes/*.yaml``, and chooses a theme that the terminal can show.
 
 Two themes are not files: ``fleet-ansi`` uses the terminal's own 16 colours, ``fleet-mono`` none at
-all. A theme of the operator's own that is not right is reported and left out, never fatal.
+all. An invalid theme of the operator is reported and left out, never fatal.
 
-Textual decides while an App is made whether colours are filtered, so the choice comes first::
+Textual decides in the App's constructor whether colours are filtered, so the choice comes first::
 
     choice = themes.choose(os.environ, wanted, known=loaded.themes)
     App.__init__(self, ansi_color=choice.ansi_color)
@@ -26,7 +26,7 @@ from fleet_tui.config.problems import Position, Problem, Source
 MAX_USER_THEMES = 50
 MAX_THEME_BYTES = 65_536
 MIN_CONTRAST = 4.5
-"""What WCAG 2.1 asks of text (success criterion 1.4.3)."""
+"""WCAG 2.1's minimum for text (success criterion 1.4.3)."""
 
 _Result = TypeVar("_Result")
 
@@ -44,7 +44,7 @@ class ThemeColours:
     surface: str
     """Behind bars and cards."""
     panel: str
-    """Behind what has been selected without the focus."""
+    """Behind a selection without the focus."""
     boost: str
     """Behind marked rows."""
     foreground: str
@@ -54,14 +54,14 @@ class ThemeColours:
     warn: str
     error: str
     busy: str
-    """Under way: draining, starting."""
+    """In progress: draining, starting."""
     primary: str
     """Frames and names in focus."""
     keys: str
     """Keys that can be pressed."""
 
     def theme(self) -> Theme:
-        """The palette as Textual wants it."""
+        """The palette as a Textual theme."""
         return Theme(
             name=self.name,
             dark=self.dark,
@@ -119,7 +119,7 @@ TEXT_FIELDS = ("foreground", "muted", "ok", "warn", "error", "busy", "primary", 
 
 
 def _terminal_theme(name: str, **roles: str) -> Theme:
-    """A theme of the terminal's own colours; a role that is not given has the default one."""
+    """A theme of the terminal's own colours; roles that are not given have the default one."""
     default = "ansi_default"
     return Theme(
         name=name,
@@ -171,7 +171,7 @@ FLEET_MONO = _terminal_theme("fleet-mono")
 
 @dataclass(frozen=True)
 class LoadedTheme:
-    """The themes there are, by name, and what was wrong with files that were left out."""
+    """The available themes, by name, and the problems of files that were left out."""
 
     themes: Mapping[str, Theme]
     problems: tuple[Problem, ...] = ()
@@ -179,17 +179,17 @@ class LoadedTheme:
 
 @dataclass(frozen=True)
 class ThemeChoice:
-    """What to start with."""
+    """The initial theme."""
 
     name: str
     ansi_color: bool | None
     """For ``App(ansi_color=...)``: True keeps the terminal's own colours unfiltered."""
     problem: str = ""
-    """Why it is not what was asked for."""
+    """Why it is not the requested one."""
 
 
 def read_palette(source: Source) -> ThemeColours | None:
-    """The palette in a file, or None; what is wrong goes to the source, everything at once."""
+    """The palette in a file, or None; all problems are reported to the source at once."""
     tree = reader.read(source)
     if not isinstance(tree, reader.Mapping):
         if not source.problems:
@@ -218,7 +218,7 @@ def read_palette(source: Source) -> ThemeColours | None:
 
 
 def _check_value(source: Source, key: str, value: reader.Scalar) -> None:
-    """Say what is wrong with one value."""
+    """Report what is wrong with one value."""
     if key == "name":
         if not _NAME.fullmatch(value.text):
             source.error(value.mark, "must be lower-case letters, digits and -", path=key)
@@ -256,9 +256,9 @@ def contrast(color: str, other: str) -> float:
 
 
 def load(shipped: Path, own: Path | None = None) -> LoadedTheme:
-    """The themes of a directory of ours and of one of the operator's, which need not exist.
+    """The themes of our own directory and of the operator's, which need not exist.
 
-    Never raises for what is in a file. A theme of the operator's own cannot take a shipped name.
+    Never raises for a file's content. A theme of the operator cannot take a shipped name.
     """
     themes = {theme.name: theme for theme in (FLEET_ANSI, FLEET_MONO)}
     problems: list[Problem] = []
@@ -295,7 +295,7 @@ def _load_file(file: Path, themes: dict[str, Theme], problems: list[Problem]) ->
 
 
 def own_themes(env: Mapping[str, str]) -> Path:
-    """Where the operator's own themes are: ``$XDG_CONFIG_HOME/fleet-tui/themes``."""
+    """The directory of the operator's own themes: ``$XDG_CONFIG_HOME/fleet-tui/themes``."""
     home = env.get("XDG_CONFIG_HOME") or ""
     base = Path(home) if home.startswith("/") else Path(env.get("HOME") or "~") / ".config"
     return base.expanduser() / "fleet-tui" / "themes"
@@ -304,8 +304,8 @@ def own_themes(env: Mapping[str, str]) -> Path:
 def choose(env: Mapping[str, str], wanted: str = "auto", *, known: Collection[str]) -> ThemeChoice:
     """The theme to start with.
 
-    NO_COLOR always wins. Then what is wanted; else 16 colours take the terminal's own, and a light
-    background (COLORFGBG) the light theme.
+    NO_COLOR always wins. Then the requested one; else 16 colours take the terminal's own, and a
+    light background (COLORFGBG) the light theme.
     """
     if "NO_COLOR" in env:
         asked = wanted not in ("auto", FLEET_MONO.name)
@@ -328,19 +328,19 @@ def _ansi_color(name: str) -> bool | None:
 
 
 def _has_256_colors(env: Mapping[str, str]) -> bool:
-    """As Rich decides it, so that what we choose is what is painted."""
+    """As Rich decides it, so that our choice matches what is painted."""
     if env.get("COLORTERM", "").strip().lower() in ("truecolor", "24bit"):
         return True
     return env.get("TERM", "").strip().lower().rpartition("-")[2] in ("256color", "kitty")
 
 
 def _is_light(colors: str) -> bool:
-    """Whether COLORFGBG (``15;0``: foreground;background) says that the background is light."""
+    """Whether COLORFGBG (``15;0``: foreground;background) has a light background."""
     return colors.rpartition(";")[2] in ("7", "15")
 
 
 def install(app: App[_Result], loaded: LoadedTheme, name: str) -> None:
-    """Make the themes known to an app and put one on; while it runs, this switches."""
+    """Register the themes with an app and select one; while it runs, this switches."""
     for theme in loaded.themes.values():
         app.register_theme(theme)
     if app.no_color:

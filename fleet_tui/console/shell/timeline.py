@@ -1,4 +1,4 @@
-"""Looking back: where recordings come from, and the line of time that a recording is shown on.
+"""Review: the source of recordings, and the timeline band of a recording.
 
 The band is built as plain lines so that it can be tested and printed; the widget only paints it.
 """
@@ -15,7 +15,7 @@ from fleet_tui.feed.feed import Feed, Session, Timeline
 from fleet_tui.feed.marks import Mark
 
 MIN_BAND_WIDTH = 24
-"""Below this there is only room for the times."""
+"""Below this there is only space for the times."""
 
 _MINUTE_MS = 60_000
 
@@ -25,11 +25,11 @@ class ReviewFeed(Feed, Timeline, Protocol):
 
 
 class SessionSource(Protocol):
-    """Where earlier sessions and recording files are found. The command line provides one."""
+    """The source of earlier sessions and recording files. The command line provides one."""
 
     async def sessions(self) -> Sequence[Session]:
-        """What there is, newest first. Raises fleet_tui.base.errors.FleetError when it cannot
-        look."""
+        """All of them, newest first. Raises fleet_tui.base.errors.FleetError when they cannot be
+        read."""
         ...
 
     async def open(self, session: Session) -> ReviewFeed:
@@ -48,7 +48,7 @@ class BandView(NamedTuple):
     at_ms: int
     """The cursor: the instant the screen shows."""
     depth: Sequence[int] = ()
-    """Waiting tasks over time, in equal stretches."""
+    """Waiting tasks over time, in equal intervals."""
     marks: Sequence[tuple[int, Mark]] = ()
     """(instant, mark)."""
     playing: bool = False
@@ -56,14 +56,14 @@ class BandView(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """How a mark stands on the band."""
+    """How a mark is drawn on the band."""
 
     word: str
     sign: str
     ascii: str
     tone: Tone
     rank: int
-    """Where several fall on one place the highest is shown."""
+    """Of several at one place the highest is shown."""
 
 
 MARKS: Mapping[Mark, Drawn] = {
@@ -76,7 +76,7 @@ MARKS: Mapping[Mark, Drawn] = {
 
 
 def place(at_ms: int, moment: BandView, width: int) -> int:
-    """Which of ``width`` places an instant falls on; instants outside go to the ends."""
+    """The place of an instant among ``width`` places; instants outside go to the ends."""
     span = max(1, moment.end_ms - moment.start_ms)
     at = (at_ms - moment.start_ms) * (width - 1) / span
     return max(0, min(width - 1, round(at)))
@@ -132,7 +132,7 @@ def _sign(shown: Drawn, glyphs: Glyphs) -> str:
 
 
 def _curve(depth: Sequence[int], room: int, glyphs: Glyphs) -> str:
-    """The queue's depth at each place: the most in its stretch; a rule where nothing waited."""
+    """The queue's depth at each place: the maximum in its interval; a rule where nothing waited."""
     if not depth or max(depth) == 0:
         return glyphs.rule * room
     values: list[int] = []
@@ -146,7 +146,7 @@ def _curve(depth: Sequence[int], room: int, glyphs: Glyphs) -> str:
 
 
 def _legend(moment: BandView, width: int, room: int, glyphs: Glyphs) -> Line:
-    """``you are here`` under the cursor; around it what the signs mean and how long it all is."""
+    """``you are here`` under the cursor; around it the legend of the signs and the total length."""
     x = _TIME_WIDTH + place(moment.at_ms, moment, room)
     here = "you are here"
     start = max(1, min(x - len(here) // 2, width - len(here) - 1))
@@ -175,9 +175,9 @@ def _names(moment: BandView, glyphs: Glyphs) -> str:
 
 
 def parse_moment(text: str, moment: BandView, offset_minutes: int = 0) -> int | str:
-    """An instant from what was typed, or what is wrong with it in words.
+    """An instant from typed text, or an error message.
 
-    ``11:58`` and ``11:58:10`` (the last time it was so), ``-5m`` and ``+30s`` (from the cursor),
+    ``11:58`` and ``11:58:10`` (the most recent such time), ``-5m`` and ``+30s`` (from the cursor),
     ``2026-11-21T11:58``, ``start``, ``end``.
     """
     typed = text.strip()

@@ -1,6 +1,6 @@
-"""What passes over the screen for a few seconds: few, short, folded. ``@`` keeps every one.
+"""Toasts: few, short, folded, on screen for a few seconds. ``@`` lists every one.
 
-Critical alerts that come close together are one sentence, which goes on to say what became of the
+Critical alerts that come close together are one sentence, which also reports what happened to the
 work while it is on screen.
 """
 
@@ -23,7 +23,7 @@ from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.core.text.redaction import without_patterns
 
 MAX_TOASTS = 3
-"""On screen at a time; newer ones push older ones out."""
+"""On screen at a time; newer ones replace older ones."""
 
 MAX_TOAST_CHARS = 96
 """Two lines of a toast."""
@@ -31,7 +31,7 @@ MAX_TOAST_CHARS = 96
 TOAST_S = 5
 LOUD_TOAST_S = 8
 FOLD_MS = 8_000
-"""Alerts that come within this time of the first of their rule are told together."""
+"""Alerts within this time of the first of their rule are shown together."""
 
 FATE_BEFORE_MS = 30_000
 """A run may be found dead this long before its agent is."""
@@ -43,7 +43,7 @@ class Toast(NamedTuple):
     """One of the sentences on screen."""
 
     key: str
-    """A newer toast with the same key takes its place."""
+    """A newer toast with the same key replaces it."""
     text: str
     """Safe text."""
     loudness: Loudness
@@ -58,14 +58,14 @@ class Toasts:
         self._toasts: list[Toast] = []
 
     def add(self, toast: Toast) -> bool:
-        """Show a toast, in the place of the one with its key; whether anything changed."""
+        """Show a toast, replacing the one with its key; returns whether anything changed."""
         at = next((i for i, old in enumerate(self._toasts) if old.key == toast.key), None)
         if at is None:
             self._toasts = [*self._toasts, toast][-MAX_TOASTS:]
         elif self._toasts[at].text == toast.text:
             return False
         else:
-            # It is the same news: more words do not make it stay longer.
+            # It is the same message: a longer text does not make it stay longer.
             self._toasts[at] = toast._replace(until_s=self._toasts[at].until_s)
         return True
 
@@ -89,7 +89,7 @@ class Toaster:
         toast = Toast(key, safe_line(text), loudness, time.monotonic() + lasts_s)
         if self._toasts.add(toast) and not self._is_waiting:
             self._is_waiting = True
-            # Notifications are messages themselves: in line with those of the last time.
+            # Notifications are messages themselves: queued after the previous ones.
             self._app.call_later(self._paint)
 
     def _paint(self) -> None:
@@ -113,7 +113,7 @@ class Storm:
         self._folded: dict[AlertRule | None, list[Alert]] = {}
 
     def add(self, fresh: Sequence[Alert], now_ms: int) -> None:
-        """Alerts that were just raised; only the critical ones are toasts."""
+        """Add new alerts; only critical ones are toasts."""
         for rule, since_ms in list(self._since_ms.items()):
             if not 0 <= now_ms - since_ms < FOLD_MS:
                 del self._since_ms[rule], self._folded[rule]
@@ -147,11 +147,11 @@ def _told(rule: AlertRule | None, alerts: Sequence[Alert], state: FleetState, ro
     if rule is not None and rule.of_agent is not None:
         return _agents_told(rule.of_agent, alerts, state)
     if len(alerts) == 1:
-        # An operator's reason may be in it; a part of a secret that is cut has no shape.
+        # An operator's reason may be in it; a secret that is cut cannot be recognised.
         text = safe_line(without_patterns(alerts[0].text)[0])
         subject = safe_line(alerts[0].subject)
         if rule is AlertRule.FAILOVER_BRAKED:
-            # Why is in the alert; a toast says what.
+            # The alert has the reason; a toast only states the fact.
             return f"failover stopped in {subject}"
         return safe_line(f"{subject}: {text}", room)
     subjects = safe_line(listed(alert.subject for alert in alerts))
@@ -197,7 +197,7 @@ def _agents_told(word: str, alerts: Sequence[Alert], state: FleetState) -> str:
 
 
 def _common(names: Sequence[AgentName], fleet: FleetSpec) -> str:
-    """What lost agents have in common, the most telling first; nothing if nothing."""
+    """What lost agents have in common, the most informative first; empty if nothing."""
     specs = [fleet.agents[name] for name in names if name in fleet.agents]
     for label, values in (
         ("host", {spec.host for spec in specs}),
@@ -211,7 +211,7 @@ def _common(names: Sequence[AgentName], fleet: FleetSpec) -> str:
 
 
 def _fate(names: Sequence[AgentName], state: FleetState) -> str:
-    """What became of the work of lost agents, as far as it is known now."""
+    """What happened to the work of lost agents, as far as known now."""
     moved = waiting = unknown = verdicts = 0
     for task in state.tasks():
         there = next((a for a in reversed(task.attempts) if a.agent in names), None)

@@ -1,4 +1,4 @@
-"""What a terminal shows that is too small for panes: the counts, and what would be enough."""
+"""Shown on a terminal that is too small for panes: the counts, and the size needed."""
 
 from textual.app import ComposeResult
 from textual.containers import Vertical

@@ -1,1 +1,1 @@
-"""The terminal: what reaches it, what comes from it, and when the console ends."""
+"""The terminal: output to it, input from it, and the end of the console."""

@@ -1,8 +1,8 @@
-"""Calling an operator who looks elsewhere: the terminal's bell, a notification of the desktop, and
-the count of critical alerts in the window's title.
+"""Calls the operator's attention: the terminal's bell, a desktop notification, and the count of
+critical alerts in the window's title.
 
-At most one call in CALL_EVERY_S. What is raised in between is called together at the end of that
-time, if it is still open then.
+At most one call per CALL_EVERY_S. Alerts raised in between are called together at the end of that
+time, if they are still open.
 """
 
 import time
@@ -24,16 +24,16 @@ MAX_NAME_CHARS = 32
 
 
 class Calls(StrEnum):
-    """Which new alerts call."""
+    """The new alerts that trigger a call."""
 
     CRIT = "crit"
     ALL = "all"
     OFF = "off"
-    """None, and the window's title is left alone."""
+    """None, and the window's title is unchanged."""
 
 
 class Caller:
-    """Says when to call and for what."""
+    """Decides when to call and for what."""
 
     def __init__(self) -> None:
         self._waiting: dict[AlertId, Alert] = {}
@@ -46,7 +46,7 @@ class Caller:
                 self._waiting[alert.id] = alert
 
     def take(self, still_open: Mapping[AlertId, Alert], now_s: float) -> Sequence[Alert]:
-        """What to call for now; empty while there is nothing or the last call was just before."""
+        """The alerts to call for now; empty while there are none or the last call was recent."""
         self._waiting = {
             name: alert
             for name, alert in self._waiting.items()
@@ -61,8 +61,8 @@ class Caller:
 
 
 def notification(alerts: Sequence[Alert], state: FleetState) -> str:
-    """``prod: agent-14 down, 3 tasks moved``. It begins with a name, because terminals take a
-    digit and a semicolon there for an order (OSC 9;4 is a progress bar)."""
+    """``prod: agent-14 down, 3 tasks moved``. It begins with a name, because terminals take a digit
+    and a semicolon there for a command (OSC 9;4 is a progress bar)."""
     return f"{safe_line(state.fleet.name or 'fleet', MAX_NAME_CHARS)}: {summary(alerts, state)}"
 
 

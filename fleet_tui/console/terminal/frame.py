@@ -1,4 +1,4 @@
-"""Frames: however fast the fleet talks, a pane repaints at most ten times a second.
+"""Frames: however fast data arrives, a pane repaints at most ten times a second.
 
 A request after a quiet spell paints at once, so an operator's own key never waits.
 """
@@ -7,13 +7,13 @@ import asyncio
 from collections.abc import Callable
 
 FRAME_MS = 100
-"""Ten frames a second are plenty for reading."""
+"""Ten frames a second are enough for reading."""
 
 
 class FrameLimiter:
-    """Gathers requests to paint and runs ``paint`` at most once per frame.
+    """Coalesces requests to paint and runs ``paint`` at most once per frame.
 
-    Belongs to the running event loop. ``stop`` when the owner goes away.
+    Bound to the running event loop. Call ``stop`` when the owner is removed.
     """
 
     def __init__(self, paint: Callable[[], None], frame_ms: int = FRAME_MS) -> None:
@@ -28,14 +28,14 @@ class FrameLimiter:
         return self._timer is not None
 
     def set_frame(self, frame_ms: int) -> None:
-        """Other frames from now on; what waits comes with the next of them."""
+        """Set the frame interval; a pending request is painted with the next frame."""
         self._frame_s = frame_ms / 1_000
         if self.is_waiting:
             self.stop()
             self.request()
 
     def request(self) -> None:
-        """Paint with the next frame; many requests make one painting."""
+        """Paint with the next frame; many requests cause one paint."""
         if self._timer is not None:
             return
         loop = asyncio.get_running_loop()
@@ -46,13 +46,13 @@ class FrameLimiter:
             self._timer = loop.call_at(due_s, self.now)
 
     def now(self) -> None:
-        """Paint at once: what the operator just did must be seen without a wait."""
+        """Paint at once: the effect of the operator's own key must show without delay."""
         self.stop()
         self._painted_at_s = asyncio.get_running_loop().time()
         self._paint()
 
     def stop(self) -> None:
-        """Forget a waiting request."""
+        """Drop a pending request."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

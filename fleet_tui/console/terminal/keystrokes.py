@@ -1,8 +1,8 @@
-"""Keys one after the other, and what is too fast for hands.
+"""Keys one after the other, and detection of input too fast for a person.
 
-A key is looked at when the one before has done all it does: what is typed ahead after ``:`` goes
-into the bar, not to the table that had the focus when it arrived. What comes faster than hands type
-is a paste, a replay or a terminal's answer; nothing that acts begins or is confirmed by it.
+A key is processed when the previous one has had all its effects: keys typed ahead after ``:`` go
+into the bar, not to the table that had the focus when they arrived. Input faster than a person
+types is a paste, a replay or a terminal's reply; it can neither start nor confirm an action.
 """
 
 import asyncio
@@ -18,14 +18,14 @@ MAX_WAITING = 4_096
 """Keys typed ahead that are kept; later ones are dropped."""
 
 LOOK_S = 0.5
-"""How often it is looked whether the widget that has the key is still there."""
+"""How often to check that the widget that has the key still exists."""
 
 MAX_LOOKS = 20
-"""A widget that is there and busy keeps the next key back for so many looks, no longer: keys that
-end the program must come through one day."""
+"""A busy widget delays the next key for this many checks at most: keys that end the program must
+get through eventually."""
 
 ROUNDS = 3
-"""A key, what its widget tells the owner, what the owner tells the screen."""
+"""A key, the widget's messages to its owner, the owner's messages to the screen."""
 
 BURST_KEYS = 8
 BURST_S = 0.05
@@ -35,15 +35,15 @@ TOO_FAST: Final = "keys arrived faster than a person types: nothing was done"
 
 
 class Pace:
-    """How fast keys come, by the time they were read from the terminal."""
+    """The rate of keys, by the time they were read from the terminal."""
 
     def __init__(self) -> None:
         self._times_s: deque[float] = deque(maxlen=BURST_KEYS + 1)
         self.keys = 0
-        """How many there were."""
+        """The number of keys so far."""
 
     def add(self, read_s: float) -> None:
-        """A key that was read at this time, in seconds of any clock that never jumps."""
+        """Add a key that was read at this time, in seconds of any monotonic clock."""
         self._times_s.append(read_s)
         self.keys += 1
 
@@ -62,7 +62,7 @@ class Pace:
 
 @runtime_checkable
 class Paced(Protocol):
-    """An application that knows how fast keys come."""
+    """An application that tracks the rate of keys."""
 
     pace: Pace | None
 
@@ -76,7 +76,7 @@ Typed = events.Key | events.Paste
 
 
 class Turns:
-    """Gives keys and pastes to ``dispatch`` one at a time, in the order they came."""
+    """Passes keys and pastes to ``dispatch`` one at a time, in order of arrival."""
 
     def __init__(self, app: App[int], dispatch: Callable[[Typed], Awaitable[None]]) -> None:
         self._app = app
@@ -84,19 +84,19 @@ class Turns:
         self._waiting: deque[Typed] = deque()
         self._turn = 0
         self._holder: MessagePump = app
-        """In whose queue the turn is."""
+        """The widget in whose queue the current key is."""
         self._next_look: asyncio.TimerHandle | None = None
-        """Set while a key has its turn."""
+        """Set while a key is being processed."""
 
     async def take(self, typed: Typed) -> None:
-        """A key that was just read: its turn is now or after those before it."""
+        """Process a key that was just read, now or after those before it."""
         if self._next_look is None:
             await self._give(typed)
         elif len(self._waiting) < MAX_WAITING:
             self._waiting.append(typed)
 
     def stop(self) -> None:
-        """Forget what waits."""
+        """Drop waiting keys."""
         self._waiting.clear()
         if self._next_look is not None:
             self._next_look.cancel()
@@ -114,8 +114,8 @@ class Turns:
         )
 
     async def _look(self, turn: int, looks: int) -> None:
-        """What waits in the queue of a widget that was taken down is never called. One that is
-        only slow, as a page that is being made, still has the key."""
+        """Callbacks in the queue of a removed widget never run. A widget that is merely slow, such
+        as a page that is being built, still has the key."""
         if turn != self._turn or self._next_look is None:
             return
         if looks > 1 and self._holder.is_running:
@@ -124,8 +124,8 @@ class Turns:
             await self._over(turn)
 
     def _climb(self, first: MessagePump, node: MessagePump, turn: int, rounds: int) -> None:
-        """A key goes from widget to parent through their queues, then what the widgets tell each
-        other of it; this goes the same way after them."""
+        """A key goes from widget to parent through their queues, followed by the resulting
+        messages; this follows them on the same path."""
         while node is not self._app:
             parent = node._parent or self._app  # Textual's public name stops at screens
             self._holder = node

@@ -1,8 +1,8 @@
-"""Ending when told to, also where nobody reads the terminal any more.
+"""Ending on signals, even where the terminal is no longer read.
 
-A terminal that is not read (a stalled connection, a stopped multiplexer) blocks whoever writes to
-it, and with it every way out. What we still have to write then goes nowhere, so that everything
-ends in its usual order; at last the terminal's own modes are asked back without waiting.
+A terminal that is not read (a stalled connection, a stopped multiplexer) blocks its writers, and
+with them every exit. Pending output is then discarded, so that everything ends in its usual order;
+finally the terminal's modes are restored without waiting.
 """
 
 import asyncio
@@ -20,42 +20,42 @@ from textual.worker import WorkerFailed
 from fleet_tui.base import crash
 
 PATIENCE_S = 0.5
-"""How long the terminal may take to read what it is sent after we were told to end."""
+"""How long the terminal may take to read pending output after a signal to end."""
 
 GIVE_BACK: Final = (
     b"\x18\x1b[0m\x1b[?2026l\x1b[?2004l\x1b[?7h\x1b[?2048l\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l"
     b"\x1b[?1016l\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l\x1b[23;2t"
 )
-"""Ends a sequence that was cut off (CAN), then every mode Textual switches, switched back."""
+"""Ends a truncated sequence (CAN), then resets every mode that Textual sets."""
 
 SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
 @runtime_checkable
 class Terminal(Protocol):
-    """What writes to the terminal."""
+    """The writer to the terminal."""
 
     @property
     def writer(self) -> int | None:
-        """The thread that does; None while there is none."""
+        """The writing thread; None while there is none."""
         ...
 
 
 def cause(error: BaseException | None) -> BaseException | None:
-    """What went wrong: Textual tells of a worker's failure without the place where it was."""
+    """The cause of an error: Textual reports a worker's failure without its traceback."""
     return error.error if isinstance(error, WorkerFailed) else error
 
 
 class Exit:
-    """Waits for the signals that end a program and sees to it that it does."""
+    """Handles the signals that end a program and makes sure that it ends."""
 
     def __init__(self) -> None:
         self._terminal: Terminal | None = None
         self._is_abandoned = False
 
     def begin(self, leave: Callable[[int], None], terminal: object) -> None:
-        """Have the signals leave, with 128 and their number, and bugs of other tasks told. Watch
-        over the end from now on if this is a terminal."""
+        """Exit on signals with 128 and their number, and report bugs of other tasks. From now on
+        supervise the exit if this is a terminal."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(crash.unhandled)
         for number in SIGNALS:
@@ -64,7 +64,7 @@ class Exit:
             self._catch(terminal)
 
     def _catch(self, terminal: Terminal) -> None:
-        """The event loop's own handlers are there already: they go on to be called."""
+        """The event loop's own handlers exist already and keep being called."""
         self._terminal = terminal
         signal.signal(signal.SIGALRM, self._abandon)
         for number in SIGNALS:
@@ -73,7 +73,7 @@ class Exit:
             signal.signal(number, self._told)
 
     def over(self) -> None:
-        """Everything ended: forget the alarm; give an abandoned terminal back."""
+        """Everything ended: cancel the alarm; restore an abandoned terminal."""
         signal.setitimer(signal.ITIMER_REAL, 0)
         if self._is_abandoned:
             _give_back(sys.__stdin__.fileno() if sys.__stdin__ is not None else 0)
@@ -83,7 +83,7 @@ class Exit:
         signal.setitimer(signal.ITIMER_REAL, PATIENCE_S)
 
     def _abandon(self, number: int, frame: FrameType | None) -> None:
-        """Nothing more goes to the terminal; whoever waits for it goes on."""
+        """Stop writing to the terminal; blocked writers continue."""
         del number, frame
         if self._is_abandoned:
             return
@@ -100,7 +100,7 @@ class Exit:
 
 
 def _give_back(fileno: int) -> None:
-    """Ask for the terminal's modes; what has no room in its buffer is lost."""
+    """Restore the terminal's modes; output that does not fit into its buffer is lost."""
     with suppress(OSError, termios.error):
         termios.tcflush(fileno, termios.TCOFLUSH)
         terminal = os.open(os.ttyname(fileno), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)

@@ -1,10 +1,10 @@
 """The second line of defence between remote text and the terminal, in both directions.
 
-Outwards, :class:`SeatbeltDriver` lets only those control sequences through that a full-screen
-program needs: colours, cursor movements, and the modes Textual switches. Clipboard, window title,
-links, queries and everything unknown are shown instead of executed, even where a widget forgot the
-text firewall. Inwards, :class:`ReplyFilter` swallows what a terminal answers to queries, so that an
-answer is never taken for keys.
+Outwards, :class:`SeatbeltDriver` passes only the control sequences that a full-screen program
+needs: colours, cursor movements, and the modes that Textual sets. Clipboard, window title, links,
+queries and everything unknown are shown instead of executed, even where a widget bypassed the text
+firewall. Inwards, :class:`ReplyFilter` drops a terminal's replies to queries, so that a reply is
+never taken for keys.
 
 Plug in with ``App(driver_class=SeatbeltDriver)``. Sequences of our own that are not on the list go
 through :meth:`SeatbeltDriver.write_own`.
@@ -33,7 +33,7 @@ _UNSAFE = re.compile(
     "|[\x00-\x09\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f]"
     "|[\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
 )
-"""Whatever is neither text nor a colour (m), a movement (A-D G H) nor an erasure (J K): ECMA-48."""
+"""Anything but text, colours (m), movements (A-D G H) and erasures (J K): ECMA-48."""
 
 _MODES = "7|25|1000|1003|1004|1006|1015|1016|1049|2004|2026|2048"
 """Private modes: wrap, cursor, mouse, focus, second screen, paste, synchronised output, resize."""
@@ -42,11 +42,11 @@ _WHOLE = re.compile(
     rf"(?:\x1b\[\?(?:{_MODES})[hl])+"
     r"|\x1b\[\?(?:2026|2048)\$p"  # does the terminal know synchronised output, resize reports
     r"|\x1b\[>[0-9]{1,3}u|\x1b\[<u"  # keyboard protocol on and off
-    r"|\x1b\[6n"  # where is the cursor (inline mode)
+    r"|\x1b\[6n"  # cursor position query (inline mode)
     r"|\x1b\]22;[a-z-]{0,32}\x07"  # the mouse pointer's shape
     r"|\x07"
 )
-"""Writes of Textual's own that hold nothing else."""
+"""Textual's own writes that contain nothing else."""
 
 MAX_CLIPBOARD_CHARS = 74_994
 """Base64 characters in one OSC 52; longer ones are dropped by terminals (the limit k9s uses)."""
@@ -59,7 +59,8 @@ ESCAPE_KEY: Final = "\x1b[27u"
 """The escape key as terminals with the kitty protocol send it: nothing can follow it."""
 
 _ESCAPE_THEN_DIGIT = re.compile("\x1b(?=[0-9])")
-"""Two keys, or alt with a digit: no terminal tells, and the latter means nothing here."""
+"""Two keys, or alt with a digit: terminals do not distinguish them, and the latter is unused
+here."""
 
 _KEEP_TITLE: Final = "\x1b[22;2t"
 _TITLE_BACK: Final = "\x1b[23;2t"
@@ -72,7 +73,7 @@ def _shown(found: re.Match[str]) -> str:
 
 
 def belted(data: str) -> str:
-    """What may be written of ``data``: everything unsafe in it is made visible."""
+    """``data`` with everything unsafe in it made visible."""
     if _UNSAFE.search(data) is None or _WHOLE.fullmatch(data) is not None:
         return data
     return _UNSAFE.sub(_shown, data)
@@ -90,7 +91,7 @@ def title_sequence(title: str) -> str:
 
 
 def notification_sequence(text: str) -> str:
-    """OSC 9: a notification of the desktop, in terminals that have it; without secrets."""
+    """OSC 9: a desktop notification, in terminals that support it; without secrets."""
     return f"\x1b]9;{safe_line(without_patterns(text)[0], MAX_TITLE_CHARS)}\x07"
 
 
@@ -102,13 +103,13 @@ _OWN = re.compile(
 # --- inwards ---
 
 MAX_REPLY_CHARS = 262_144
-"""The longest answer that is swallowed whole; after that the rest counts as typed."""
+"""The longest reply that is dropped; the rest of a longer one counts as typed."""
 
 REPLY_PATIENCE_S = 0.5
-"""How long the rest of an answer may keep us waiting."""
+"""How long to wait for the rest of a reply."""
 
 KEY_PATIENCE_S = 0.05
-"""How long a beginning is held that may be a key, such as escape, before it counts as one."""
+"""How long a prefix that may be a key, such as escape, is held before it counts as one."""
 
 _PASTE_START: Final = "\x1b[200~"
 _PASTE_END: Final = "\x1b[201~"
@@ -125,27 +126,27 @@ _REPLY = re.compile(
     r"|\x1b\[[03]n"  # status
     r"|\x1b\[[0-9;]*x"  # terminal parameters
     r"|\x1b\[(?!48;)[0-9]{1,3}(?:;[0-9]{1,6}){0,2}t"  # window; 48 is the resize report we asked for
-    r"|\x1b\[\?(?!2026;|2048;)[0-9]+;[0-9]\$y"  # modes we did not ask about
+    r"|\x1b\[\?(?!2026;|2048;)[0-9]+;[0-9]\$y"  # modes that we did not query
     r"|\x1b\[[0-9]{1,5};[0-9]\$y"
     r"|\x1b\[[?>=0-9;]{0,64}\$[A-Za-xz]"
     "|\x9b[\x20-\x3f]*[\x40-\x7e]"  # the same with the C1 introducer: no keyboard sends it
 )
 
 _UNFINISHED = re.compile("\x1b(?:\\[[\x20-\x3f]{0,64})?\\Z|\x9b[\x20-\x3f]{0,64}\\Z")
-"""A control sequence of which more must come."""
+"""An incomplete control sequence."""
 
 
 class ReplyFilter:
-    """Takes terminal input in any pieces and gives back what was typed, clicked or pasted."""
+    """Takes terminal input in any pieces and returns typed, clicked or pasted input."""
 
     def __init__(self) -> None:
         self._held = ""
-        """The beginning of something that is not complete."""
+        """The beginning of an incomplete sequence."""
         self._swallowing = 0
-        """Characters of the present answer so far; 0 outside of one."""
+        """Characters of the current reply so far; 0 outside of one."""
         self._in_paste = False
         self.swallowed = 0
-        """Answers swallowed since the start."""
+        """Replies dropped since the start."""
 
     @property
     def patience_s(self) -> float | None:
@@ -155,7 +156,7 @@ class ReplyFilter:
         return KEY_PATIENCE_S if self._held else None
 
     def feed(self, data: str) -> str:
-        """What of the input so far is not an answer."""
+        """The part of the input so far that is not a reply."""
         data, self._held = self._held + data, ""
         kept: list[str] = []
         while data:
@@ -168,7 +169,7 @@ class ReplyFilter:
         return "".join(kept)
 
     def flush(self) -> str:
-        """Give up waiting: an incomplete answer is dropped, a lone beginning was a key."""
+        """Stop waiting: an incomplete reply is dropped, a lone prefix was a key."""
         held, self._held = self._held, ""
         if self._swallowing:
             self._swallowing = 0
@@ -176,7 +177,7 @@ class ReplyFilter:
         return held
 
     def _swallow(self, data: str) -> str:
-        """Drop input up to the end of the answer; the rest."""
+        """Drop input up to the end of the reply; returns the rest."""
         end = _STRING_END.search(data)
         if end is not None:
             self._swallowing = 0
@@ -191,7 +192,7 @@ class ReplyFilter:
         return ""
 
     def _paste(self, data: str, kept: list[str]) -> str:
-        """Pass pasted text on as it is, up to the end of the paste; the rest."""
+        """Pass on pasted text unchanged, up to the end of the paste; returns the rest."""
         before, end, after = data.partition(_PASTE_END)
         if end:
             self._in_paste = False
@@ -203,7 +204,7 @@ class ReplyFilter:
         return ""
 
     def _typed(self, data: str, kept: list[str]) -> str:
-        """Pass on what was typed up to the next answer or paste; the rest."""
+        """Pass on typed input up to the next reply or paste; returns the rest."""
         paste = data.find(_PASTE_START)
         start = _STRING_START.search(data)
         first = min(
@@ -223,7 +224,7 @@ class ReplyFilter:
             return data[first + len(_PASTE_START) :]
         assert start is not None
         if start.end() == len(data) and len(start[0]) == 2:
-            self._held = start[0]  # alt with a key, or an answer: the next input tells
+            self._held = start[0]  # alt with a key, or a reply: the next input decides
             return ""
         self._swallowing = 1
         return data[start.end() :]
@@ -243,17 +244,17 @@ def _overlap(data: str, ending: str) -> int:
 
 
 _POLL_S = 0.1
-"""How often the input thread looks whether it should end."""
+"""How often the input thread checks whether it should end."""
 
 
 class SeatbeltDriver(LinuxDriver):
-    """Textual's driver for terminals, with a list of what may pass in either direction."""
+    """Textual's driver for terminals, with an allowlist in both directions."""
 
     _title = ""
     """The title of ours that the window has now, as a sequence."""
 
     def write(self, data: str) -> None:
-        """Write what is allowed of ``data``."""
+        """Write the allowed parts of ``data``."""
         super().write(belted(data))
 
     def write_own(self, sequence: str) -> None:
@@ -272,8 +273,8 @@ class SeatbeltDriver(LinuxDriver):
         return thread.ident if thread is not None and thread.is_alive() else None
 
     def name_window(self, title: str) -> None:
-        """Give the window a title (a sequence of :func:`title_sequence`); the terminal's own comes
-        back when the console leaves it."""
+        """Set the window's title (a sequence of :func:`title_sequence`); the terminal's own is
+        restored when the console ends."""
         if not self._title:
             self.write_own(_KEEP_TITLE)
         self._title = title
@@ -296,14 +297,14 @@ class SeatbeltDriver(LinuxDriver):
         """Take the terminal again only if ctrl+z gave it away.
 
         Shells and tmux send SIGCONT with every hangup. Starting a second time then would leave
-        threads that nobody ends, and a process that never does.
+        threads that never end, and with them the process.
         """
         if self._must_signal_resume:
             super()._sigcont_application(*args)
 
     def run_input_thread(self) -> None:
-        """Read the terminal until told to stop; answers to queries are dropped on the way. What is
-        passed on has the time it was read, by ``time.monotonic``."""
+        """Read the terminal until told to stop; replies to queries are dropped. Input that is
+        passed on has the time at which it was read, by ``time.monotonic``."""
         parser = XTermParser(self._debug)
         replies = ReplyFilter()
         decode = getincrementaldecoder("utf-8")("replace").decode
@@ -323,8 +324,8 @@ class SeatbeltDriver(LinuxDriver):
                 elif patience_s is not None:
                     typed = replies.flush()
                     if typed == ESCAPE:
-                        # Nothing followed it: the parser would wait again, and take a key that
-                        # comes meanwhile for one with alt.
+                        # Nothing followed it: the parser would wait again, and take the next key
+                        # for one with alt.
                         typed = ESCAPE_KEY
                 if typed:
                     self._pass_on(parser.feed(typed), read_s)
@@ -340,6 +341,6 @@ class SeatbeltDriver(LinuxDriver):
 
     def _pass_on(self, messages: Iterable[Message], read_s: float) -> None:
         for message in messages:
-            # What was read at once came at once, however long this machine takes over each key.
+            # Keys read together arrived together, however long this machine takes for each.
             message.time = read_s
             self.process_message(message)

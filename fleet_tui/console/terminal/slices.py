@@ -1,4 +1,4 @@
-"""Long work in short pieces, between which the loop takes keys and paints."""
+"""Long work in short slices, between which the loop handles keys and paints."""
 
 import asyncio
 import heapq
@@ -9,13 +9,13 @@ from typing import TypeVar
 T = TypeVar("T")
 
 SLICE_MS = 20
-"""CPU that one piece takes; somebody who types does not notice it."""
+"""CPU time of one slice; not noticeable while typing."""
 
 REST_MS = 10
-"""How long the loop has to itself between two pieces."""
+"""Time for the loop between two slices."""
 
 SORTED_AT_ONCE = 2_000
-"""Sorting so many takes a few milliseconds."""
+"""Sorting this many takes a few milliseconds."""
 
 Key = tuple[int, float, str]
 
@@ -23,11 +23,11 @@ Key = tuple[int, float, str]
 class Slices:
     """Works through an iterator; every step of it must be short.
 
-    What is done within the first piece is done before :meth:`start` returns.
+    The first slice is done before :meth:`start` returns.
     """
 
     def __init__(self, clock_s: Callable[[], float] = time.thread_time) -> None:
-        """``clock_s`` says how much was worked until now."""
+        """``clock_s`` returns the CPU time used so far."""
         self._clock_s = clock_s
         self._steps: Iterator[object] = iter(())
         self._timer: asyncio.TimerHandle | None = None
@@ -38,13 +38,13 @@ class Slices:
         return self._timer is not None
 
     def start(self, steps: Iterator[object]) -> None:
-        """Do this; what was begun before is dropped."""
+        """Start this work; earlier work is dropped."""
         self.stop()
         self._steps = steps
         self._go_on()
 
     def stop(self) -> None:
-        """Drop what is left to do."""
+        """Drop the remaining work."""
         self._steps = iter(())
         if self._timer is not None:
             self._timer.cancel()
@@ -64,7 +64,7 @@ class Slices:
 def in_order(
     things: Sequence[T], key: Callable[[T], Key], *, descending: bool
 ) -> Generator[None, None, list[T]]:
-    """The things sorted as ``sorted`` does, in steps of which none is long."""
+    """The items sorted as by ``sorted``, in short steps."""
     runs: list[list[T]] = []
     for start in range(0, len(things), SORTED_AT_ONCE):
         runs.append(sorted(things[start : start + SORTED_AT_ONCE], key=key, reverse=descending))

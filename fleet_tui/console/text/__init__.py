@@ -1,1 +1,1 @@
-"""Rows and documents as safe text with a meaning, made without any widget."""
+"""Rows and documents as safe text with tones, built without widgets."""

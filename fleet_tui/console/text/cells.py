@@ -1,4 +1,4 @@
-"""Text with a meaning: what rows are made of before anybody paints or prints them.
+"""Text with tones: the parts of rows before they are painted or printed.
 
 A :class:`Cell` is already safe text (see :mod:`fleet_tui.core.text.firewall`) with a tone, never a
 colour. Nothing here needs Textual, so that plain tables of the command line share it.
@@ -9,22 +9,22 @@ from enum import StrEnum
 from typing import NamedTuple
 
 MAX_NAME_CHARS = 64
-"""Names are cut after as many characters."""
+"""Names are cut after this many characters."""
 
 
 class Tone(StrEnum):
-    """What a piece of text means."""
+    """The meaning of a piece of text."""
 
     PLAIN = "plain"
     OK = "ok"
     WARN = "warn"
     ERROR = "error"
     BUSY = "busy"
-    """Something is under way: draining, starting."""
+    """Something is in progress: draining, starting."""
     DIM = "dim"
     """Of less interest, or stale."""
     ACCENT = "accent"
-    """The focus of a line, such as a name that was typed."""
+    """The focus of a line, such as a typed name."""
     KEY = "key"
     """A key that can be pressed."""
     TITLE = "title"
@@ -37,7 +37,7 @@ class Tone(StrEnum):
     BADGE = "badge"
     """The fleet's name."""
     DANGER = "danger"
-    """The name of a protected fleet; words of loss."""
+    """The name of a protected fleet; losses."""
 
 
 class Cell(NamedTuple):

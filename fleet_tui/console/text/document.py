@@ -1,4 +1,4 @@
-"""What drill-down screens are made of: titled sections of lines, built without any widget.
+"""The parts of drill-down screens: titled sections of lines, built without widgets.
 
 A builder takes values of the core and a :class:`Pen` and returns sections; a
 :class:`~fleet_tui.console.widgets.section_view.SectionView` shows them. Everything remote has gone
@@ -24,19 +24,19 @@ MAX_SHORT_CHARS = 400
 """How much of a remote sentence (an error, a reason) is shown in one line."""
 
 BOOT_CHARS = 8
-"""Enough of a boot id to see that it is another one."""
+"""Enough of a boot id to see that it changed."""
 
 
 class Pen(NamedTuple):
-    """How to write on this terminal: its signs and its local time."""
+    """How to write for this terminal: its glyphs and its local time."""
 
     glyphs: Glyphs = UNICODE
     offset_minutes: int = 0
     """Local time's lead over UTC."""
     can_act: bool = True
-    """Whether keys that change the fleet are worth naming: they do nothing in a recording."""
+    """Whether to name keys that change the fleet: they do nothing in a recording."""
     keyed: Callable[[str], str] = str
-    """Puts the operator's keys into our own words, as :class:`Console` does."""
+    """Fills the operator's keys into our own text, as :class:`Console` does."""
 
     def clock(self, at_ms: int | None) -> str:
         """``12:04:31`` in local time."""
@@ -48,16 +48,16 @@ class Pen(NamedTuple):
 
 
 class Target(NamedTuple):
-    """What ``enter`` on a line opens. Empty fields mean nothing of that sort."""
+    """What ``enter`` on a line opens. Empty fields mean nothing of that kind."""
 
     agent: AgentName | None = None
     task: TaskId | None = None
     attempt: int = 0
-    """With a task: the attempt whose decision is meant."""
+    """With a task: the attempt of the decision."""
 
 
 class DetailLine(NamedTuple):
-    """A line of a section. Longer ones are wrapped; what follows starts at ``indent``."""
+    """A line of a section. Longer ones are wrapped; continuation lines start at ``indent``."""
 
     cells: Line
     indent: int = 1
@@ -78,12 +78,12 @@ def attempt_word(attempt: Attempt) -> str:
 
 
 def name(text: str) -> str:
-    """A declared name as it may be shown: recordings can hold anything."""
+    """A declared name, safe to show: recordings can contain anything."""
     return safe_line(text, MAX_NAME_CHARS)
 
 
 def boot(boot_id: str | None) -> str:
-    """The beginning of a boot id, which is long and means nothing but that it is the same."""
+    """The beginning of a boot id, which is long and only needs to be compared."""
     return safe_line(boot_id or words.MISSING, MAX_SHORT_CHARS)[:BOOT_CHARS]
 
 
@@ -119,7 +119,7 @@ def grid(
     header: bool = False,
     targets: Sequence[Target | None] = (),
 ) -> tuple[DetailLine, ...]:
-    """Rows in columns as wide as their widest cell; the last column takes what is left.
+    """Rows in columns as wide as their widest cell; the last column takes the rest.
 
     Columns whose index is in ``right`` keep to the right. With ``header`` the first row is dim.
     ``targets`` belong to the rows in order, the header included.
@@ -184,7 +184,7 @@ def wrap(cells: Line, width: int, indent: int) -> list[Line]:
 
 
 def _pieces(token: str, room: int, left: int) -> list[str]:
-    """A token, in parts if it is wider than a whole line; the first part uses what is left."""
+    """A token, in parts if it is wider than a whole line; the first part fills the current line."""
     if cell_len(token) <= max(room, left) or token.isspace():
         return [token]
     return chop_cells(token, room)

@@ -1,4 +1,4 @@
-"""Signs for states, bars, trends and charts, and what stands for them on a poor terminal.
+"""Signs for states, bars, trends and charts, and their substitutes on limited terminals.
 
 A state is always a sign *and* a word; a sign alone carries no meaning.
 """
@@ -9,14 +9,14 @@ from enum import Enum, StrEnum, auto
 
 
 class Sign(Enum):
-    """What the sign before a word says."""
+    """The meaning of the sign before a word."""
 
     GOOD = auto()
     WARNING = auto()
     BAD = auto()
     STOPPING = auto()
     ASIDE = auto()
-    """Out of the way, on purpose or for good."""
+    """Set aside, on purpose or permanently."""
     COMING = auto()
     UNKNOWN = auto()
 
@@ -57,7 +57,7 @@ class Glyphs:
         return self.signs[sign]
 
     def bar(self, part: float, whole: float, width: int) -> str:
-        """``███░``: how much of ``whole`` is taken. More than the whole fills the bar."""
+        """``███░``: the used part of ``whole``. More than the whole fills the bar."""
         share = part / whole if whole > 0 else 0.0
         filled = round(max(0.0, min(1.0, share)) * width)
         if part > 0 and filled == 0:

@@ -1,4 +1,4 @@
-"""What stands before a word and how both are painted: one table for each closed vocabulary."""
+"""The sign before a word and the tone of both: one table for each closed vocabulary."""
 
 from typing import NamedTuple, assert_never
 
@@ -137,7 +137,7 @@ def task_cell(glyphs: Glyphs, word: TaskWord) -> Cell:
 
 
 def attempt_cell(glyphs: Glyphs, phase: AttemptPhase, said: str = "") -> Cell:
-    """``✗ failed`` in its tone; ``said`` stands in place of the phase."""
+    """``✗ failed`` in its tone; ``said`` replaces the phase."""
     return _cell(glyphs, said or phase, attempt_look(phase))
 
 

@@ -15,7 +15,7 @@ from fleet_tui.core.tasks.events import TaskPlaced
 def story_line(recorded: Recorded, state: FleetState, pen: Pen) -> DetailLine | None:
     """``12:04:29 t-7 -> agent-09 by load-aware  #812``, the place in the ledger last.
 
-    None for events that say nothing an operator would read.
+    None for events of no interest to an operator.
     """
     sentence = narrate(recorded.event, state)
     if sentence is None:
@@ -36,7 +36,7 @@ def _tone(recorded: Recorded, sentence: Sentence) -> Tone:
 
 
 def _target(recorded: Recorded, sentence: Sentence) -> Target | None:
-    """What ``enter`` on the sentence opens: a placement's reasons, else the agent it is about."""
+    """What ``enter`` on the sentence opens: a placement's reasons, else its agent."""
     event = recorded.event
     if isinstance(event, TaskPlaced):
         return Target(task=event.task, attempt=event.number)

@@ -1,4 +1,4 @@
-"""Lines that are only looked at: charts, bars, counts."""
+"""Read-only lines: charts, bars, counts."""
 
 from collections.abc import Sequence
 
@@ -38,22 +38,22 @@ class Block(Painted):
 
 
 class BlockPane(Pane):
-    """A pane of such lines, made anew from each view for the room there is."""
+    """A pane of such lines, rebuilt from each view for the available space."""
 
     view: View | None = None
-    """What it shows."""
+    """The view that it shows."""
 
     def compose_pane(self) -> ComposeResult:
         """A block of lines."""
         yield Block()
 
     def titles(self, view: View) -> Sequence[Cell]:
-        """What stands in the frame."""
+        """The title in the frame."""
         del view
         return ()
 
     def lines(self, view: View, width: int, height: int) -> Sequence[Line]:
-        """What stands inside it, for each pane in its own way."""
+        """The content, defined by each pane."""
         del view, width, height
         return ()
 
@@ -64,7 +64,7 @@ class BlockPane(Pane):
         self._draw()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Another width, other bars."""
+        """Rebuild for the new width."""
         del event
         self.call_after_refresh(self._draw)
 

@@ -16,14 +16,14 @@ from fleet_tui.console.widgets.section_view import SectionView
 
 
 class DetailPane(Pane):
-    """Shows what its screen builds; answers what its screen says is selected."""
+    """Shows the sections that its screen builds; its selection is set by the screen."""
 
     DEFAULT_CSS = """
     DetailPane { height: 1fr; }
     """
 
     def __init__(self, scopes: frozenset[Scope], *, rule: str, help_text: str) -> None:
-        """``scopes`` are those of the thing the document is about."""
+        """``scopes`` are those of the document's subject."""
         super().__init__()
         self.scopes = scopes  # type: ignore[misc]  # each drill-down has its own
         self.help_text = help_text  # type: ignore[misc]  # the same
@@ -44,7 +44,7 @@ class DetailPane(Pane):
         return self.document
 
     def selection(self) -> Selection:
-        """What the document is about; the marked line as text."""
+        """The document's subject; the marked line as text."""
         line = self.document.marked_text
         return Selection(agents=self.chosen.agents, tasks=self.chosen.tasks, text=line)
 
@@ -69,7 +69,7 @@ class DetailScreen(FleetScreen):
         return self.query_one(DetailPane)
 
     def show_document(self, sections: list[Section], chosen: Selection) -> None:
-        """Show the sections; actions are about ``chosen``."""
+        """Show the sections; actions apply to ``chosen``."""
         self.pane.chosen = chosen
         self.pane.set_title(Cell(self.crumb(), Tone.TITLE))
         self.pane.document.show(sections)

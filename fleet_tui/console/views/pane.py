@@ -1,4 +1,4 @@
-"""What every pane promises the screen it stands on: a frame with a title, and a few operations."""
+"""The common interface of panes: a frame with a title, and a few operations."""
 
 from collections.abc import Sequence
 from typing import ClassVar, cast
@@ -50,14 +50,14 @@ class Edge(OneLine):
 
 
 class Pane(Vertical):
-    """A titled part of a screen: shows views, answers what is selected, takes a filter.
+    """A titled part of a screen: shows views, has a selection, takes a filter.
 
     The operations have no effect here; a pane names in ``scopes`` those it has.
     """
 
     scopes: ClassVar[frozenset[Scope]] = frozenset()
     help_text: ClassVar[str] = ""
-    """What the pane shows and how to read it: safe text, may have line breaks, names keys as
+    """What the pane shows and how to read it: safe text, may have line breaks, refers to keys as
     ``{filter}``."""
 
     filter_text: str = ""
@@ -72,7 +72,7 @@ class Pane(Vertical):
 
     @property
     def is_boxed(self) -> bool:
-        """Whether there is room for a frame on all four sides."""
+        """Whether there is space for a frame on all four sides."""
         return not self.screen.has_class("-narrow")
 
     def compose_pane(self) -> ComposeResult:
@@ -88,16 +88,16 @@ class Pane(Vertical):
         yield Edge("╰╯", "++", classes="lower")
 
     def set_title(self, *cells: Cell) -> None:
-        """Say in the frame what the pane shows; only that line is repainted."""
+        """Set the title in the frame; only that line is repainted."""
         for edge in self.query(".upper").results(Edge):
             edge.show(cells)
 
     def on_descendant_focus(self) -> None:
-        """The frame shows where the keys go."""
+        """The frame shows the focus."""
         self._refresh_frame()
 
     def on_descendant_blur(self) -> None:
-        """The frame shows where the keys go."""
+        """The frame shows the focus."""
         self._refresh_frame()
 
     def _refresh_frame(self) -> None:
@@ -111,7 +111,7 @@ class Pane(Vertical):
         """Show a view; ``previous`` is what this pane showed before, None at first."""
 
     def show_lines(self, lines: Sequence[LogLine | LogGap]) -> None:
-        """Take log lines that just came."""
+        """Add new log lines."""
 
     def forget_lines(self) -> None:
         """The log lines shown are of another time or another fleet."""
@@ -125,10 +125,10 @@ class Pane(Vertical):
         return next((w for w in self.query("*").results(Widget) if w.can_focus), None)
 
     def set_filter(self, text: str) -> tuple[int, str, str] | None:
-        """Narrow down to what matches; an empty text drops the filter.
+        """Show only matches; an empty text drops the filter.
 
-        Returns (column, what is wrong, hint) where the text is not understood, and keeps the
-        filter it had.
+        Returns (column, problem, hint) where the text is not understood, and keeps the previous
+        filter.
         """
         self.filter_text = text
         return None
@@ -138,11 +138,11 @@ class Pane(Vertical):
         self.filter_is_on = on
 
     def set_problems_only(self, only: bool) -> None:
-        """Show only what is not well."""
+        """Show only rows with problems."""
         self.problems_only = only
 
     def toggle_highlight(self) -> None:
-        """Hide what the filter does not match, or show everything and mark what it does."""
+        """Hide non-matching lines, or show everything and highlight matches."""
 
     def clear_marks(self) -> bool:
         """Unmark everything; False when nothing was marked."""
@@ -153,7 +153,7 @@ class Pane(Vertical):
         return ()
 
     def sort_by(self, key: str) -> None:
-        """Order the rows by a column, the same again reverses."""
+        """Order the rows by a column; the same column again reverses."""
 
     def toggle_wide(self) -> None:
         """More columns, or wrapped lines."""
@@ -162,7 +162,7 @@ class Pane(Vertical):
         """Follow the newest lines, or stop."""
 
     def toggle_histogram(self) -> None:
-        """Show when the log lines came, or hide it."""
+        """Show or hide the histogram of log lines."""
 
     def next_error(self, direction: int) -> None:
         """Go to the next (1) or previous (-1) error."""

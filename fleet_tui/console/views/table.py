@@ -22,31 +22,31 @@ from fleet_tui.feed.feed import Link, View
 R = TypeVar("R")
 
 STARTING_TEXT = "Waiting for the engine."
-"""There may be rows, only not yet."""
+"""Shown while there may be rows, but none yet."""
 
 ALWAYS_PRIORITY = 150
-"""Columns from this priority on are shown whatever ``w`` chose; the others change places."""
+"""Columns from this priority on are always shown; ``w`` swaps the others."""
 
 
 class TablePane(Pane, Generic[R]):
-    """Rows made of records of one kind. Subclasses say what a record is and how it reads."""
+    """Rows made from records of one kind. Subclasses define the records and their cells."""
 
     scopes: ClassVar[frozenset[Scope]] = frozenset({Scope.ROWS, Scope.FILTER, Scope.PROBLEMS})
     columns: ClassVar[tuple[Column, ...]] = ()
     """Every column; the table drops those of low priority where it is narrow."""
     has_header: ClassVar[bool] = True
     follow_top: ClassVar[bool] = False
-    """Whether a cursor on the first row means to watch what comes."""
+    """Whether a cursor on the first row stays on the newest row."""
     tells_place: ClassVar[bool] = True
-    """Whether the title says which rows are on screen where not all are."""
+    """Whether the title shows which rows are on screen where not all are."""
     above_word: ClassVar[str] = ""
-    """What rows above the window are, such as ``newer``; empty where nobody need know."""
+    """A word for rows above the window, such as ``newer``; empty where it is not shown."""
     max_rows: ClassVar[int] = 2_000
-    """Rows that are made a slice at a time, and of a list that may be longer all that are."""
+    """Rows that are made in one slice, and the maximum for lists that may be longer."""
     filter_keys: ClassVar[frozenset[str]] = frozenset()
     noun: ClassVar[tuple[str, str]] = ("row", "rows")
     empty_text: ClassVar[str] = "Nothing here."
-    """What the pane would show, and the next key, as ``{submit}``."""
+    """The text of an empty pane, with the next key, as ``{submit}``."""
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
@@ -69,7 +69,7 @@ class TablePane(Pane, Generic[R]):
         raise AssertionError(f"{type(self).__name__} has no records")
 
     def row_id(self, record: R) -> str:
-        """What the record stands for, unique in the table."""
+        """The record's subject, unique in the table."""
         raise AssertionError(f"{type(self).__name__} has no ids")
 
     def cells(self, record: R) -> Mapping[str, Cell]:
@@ -77,16 +77,16 @@ class TablePane(Pane, Generic[R]):
         raise AssertionError(f"{type(self).__name__} has no cells")
 
     def value(self, record: R, key: str) -> Value:
-        """What a filter or an order may ask for."""
+        """The value for a filter key or column."""
         del record, key
         return None
 
     def sort_value(self, record: R, key: str) -> Value:
-        """What a column is ordered by: by default what a filter compares."""
+        """The value that orders a column: by default as in filters."""
         return self.value(record, key)
 
     def text(self, record: R) -> str:
-        """What words of a filter are looked for in."""
+        """The text in which the words of a filter are searched."""
         return line_text(self.cells(record).values())
 
     def is_problem(self, record: R) -> bool:
@@ -105,7 +105,7 @@ class TablePane(Pane, Generic[R]):
     # --- the pane ---
 
     def on_unmount(self) -> None:
-        """Nobody waits for the rows any more."""
+        """Stop making rows."""
         self._sifting.stop()
 
     def compose_pane(self) -> ComposeResult:
@@ -128,30 +128,30 @@ class TablePane(Pane, Generic[R]):
         """Show the records of a view."""
         self.view = view
         if previous is not None and self.is_sifting:
-            return  # very many are gone through; the next view shows what changed meanwhile
+            return  # a long sift is in progress; the next view shows later changes
         self.all_records = self.records(view)
         self.refill()
 
     @property
     def is_sifting(self) -> bool:
-        """Whether the rows on screen are those of a filter, an order or a view before."""
+        """Whether the rows on screen are still those of a previous filter, order or view."""
         return self._sifting.is_at_work
 
     def refill(self) -> None:
-        """Show the records anew, as after a change of the filter or the order. Very many take
-        longer than a key may wait, so they are gone through in slices."""
+        """Show the records again, such as after a change of the filter or the order. Very many take
+        longer than a key may wait, so they are processed in slices."""
         self._sifting.start(self._sift(self.candidates()))
 
     def candidates(self) -> Iterable[R]:
-        """What the filter and the order choose from; making one must not be slow."""
+        """The records for the filter and the order; making one must not be slow."""
         return self.all_records
 
     def natural_order(self, record: R) -> Key:
-        """Where candidates stand that are not ``all_records``, which have their order."""
+        """The order of candidates that are not ``all_records``, which are already ordered."""
         raise AssertionError(f"{type(self).__name__} has no order")
 
     def total(self) -> int:
-        """How many records there are, with those that no filter let pass."""
+        """How many records there are, including filtered ones."""
         return len(self.all_records)
 
     @property
@@ -191,7 +191,7 @@ class TablePane(Pane, Generic[R]):
         )
 
     def _above(self) -> Sequence[Cell]:
-        """``, 3 newer above``: what came, or got worse, where the operator does not look."""
+        """``, 3 newer above``: new or worse rows above the window."""
         above = self.table.top
         if not above or not self.above_word or self._sort is not None:
             return ()
@@ -203,14 +203,14 @@ class TablePane(Pane, Generic[R]):
         self.table.show(self.make_rows(shown))
 
     def make_rows(self, records: Sequence[R]) -> list[Row]:
-        """Rows of records; those of other records are forgotten."""
+        """Rows of records; rows of other records are dropped from the cache."""
         rows = [self._row(record) for record in records]
         known = self._known
         self._known = {row.id: known[row.id] for row in rows}
         return rows
 
     def _row(self, record: R) -> Row:
-        """The row of a record; one that is as it was keeps its row."""
+        """The row of a record; an unchanged record keeps its row."""
         row_id = self.row_id(record)
         old = self._known.get(row_id)
         if old is None or old[0] != record:
@@ -220,7 +220,7 @@ class TablePane(Pane, Generic[R]):
         return old[1]
 
     def forget_rows(self) -> None:
-        """Make every row anew next time, as after a change of the columns."""
+        """Rebuild every row next time, such as after a change of the columns."""
         self._known.clear()
 
     def _passes(self, record: R) -> bool:
@@ -272,14 +272,14 @@ class TablePane(Pane, Generic[R]):
             return
         close = difflib.get_close_matches(self.filter_text, list(self.suggestions()), 1, 0.5)
         guess = f" - did you mean {close[0]}?" if close else ""
-        # The names near to what was typed may come from a host.
+        # The nearest names may come from a host.
         said = safe_line(f"0 of {total} match {self.filter_text}{guess}")
         self.table.set_empty(f"{said} {self.console.keyed('{clear} clears')}")
 
     # --- operations ---
 
     def set_filter(self, text: str) -> tuple[int, str, str] | None:
-        """Narrow down; see :meth:`Pane.set_filter`."""
+        """Filter; see :meth:`Pane.set_filter`."""
         text = text.strip()
         now_ms = self.view.now_ms if self.view is not None else 0
         parsed = parse(
@@ -302,7 +302,7 @@ class TablePane(Pane, Generic[R]):
         self.refill()
 
     def set_problems_only(self, only: bool) -> None:
-        """Show only what is not well."""
+        """Show only rows with problems."""
         self.problems_only = only
         self.refill()
 
@@ -311,7 +311,7 @@ class TablePane(Pane, Generic[R]):
         return self.table.clear_marks()
 
     def toggle_wide(self) -> None:
-        """Prefer the columns there was no room for, or again the usual ones."""
+        """Prefer the columns that did not fit, or the usual ones again."""
         self._shows_others = not self._shows_others
         self.table.set_columns([self._preferred(column) for column in self.columns])
 

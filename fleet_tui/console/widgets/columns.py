@@ -1,4 +1,4 @@
-"""Columns and rows of a table, and how much room each column gets."""
+"""Columns and rows of a table, and the width of each column."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from fleet_tui.console.text.cells import Align, Line
 
 
 class Column(NamedTuple):
-    """A column: ``width`` in terminal cells is its least; ``flex`` shares what is left over."""
+    """A column: ``width`` in terminal cells is its minimum; ``flex`` shares the rest."""
 
     key: str
     title: str
@@ -26,7 +26,7 @@ class Row(NamedTuple):
 
 
 class Placed(NamedTuple):
-    """A column that found room: where it is and how wide."""
+    """A column that fits: its position and width."""
 
     position: int
     column: Column

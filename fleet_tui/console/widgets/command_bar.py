@@ -1,7 +1,7 @@
 """The line to type in: commands, filters and searches, with a history, ghost text and a caret.
 
-What is pasted is made safe and never submits. The bar knows nothing of commands: it asks its owner
-for a completion and for what was typed before, and is told about problems.
+Pasted text is made safe and never submits. The bar knows nothing about commands: its owner supplies
+completions, history and problems.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,10 +22,10 @@ from fleet_tui.core.text.firewall import safe_line
 MAX_TYPED_CHARS = 1_000
 
 Recall = Callable[[str], Sequence[str]]
-"""What was typed before after a prompt, oldest first."""
+"""Earlier input after a prompt, oldest first."""
 
 Complete = Callable[[str], str | None]
-"""What a beginning most likely goes on to be, as the whole text; None if nothing fits."""
+"""The most likely completion of a prefix, as the whole text; None without a match."""
 
 
 class _Ghost(Suggester):
@@ -36,7 +36,7 @@ class _Ghost(Suggester):
         self._complete = complete
 
     async def get_suggestion(self, value: str) -> str | None:
-        """The whole text that a beginning stands for."""
+        """The whole text for a prefix."""
         return self._complete(value)
 
 
@@ -44,11 +44,11 @@ class SafeInput(Input):
     """An input into which nothing invisible can be typed or pasted."""
 
     def insert_text_at_cursor(self, text: str) -> None:
-        """Put in what was typed, made visible."""
+        """Insert typed text, made visible."""
         super().insert_text_at_cursor(safe_line(text, MAX_TYPED_CHARS))
 
     def _on_paste(self, event: events.Paste) -> None:
-        """Put in the first line of what was pasted, made visible and cut to what fits."""
+        """Insert the first line of pasted text, made visible and cut to fit."""
         event.stop()
         event.prevent_default()
         first = next(iter(event.text.splitlines()), "")
@@ -57,7 +57,7 @@ class SafeInput(Input):
 
 
 class CommandBar(Widget):
-    """A prompt, an input and, when something is wrong, a line that says what."""
+    """A prompt, an input and, if there is a problem, a line with it."""
 
     DEFAULT_CSS = """
     CommandBar { height: auto; layout: grid; grid-size: 2; grid-columns: auto 1fr; grid-rows: 1; }
@@ -94,7 +94,7 @@ class CommandBar(Widget):
         """Enter was pressed."""
 
     class Changed(Said):
-        """The text is another."""
+        """The text changed."""
 
     class Gone(Message):
         """A key that ends or changes what the bar does."""
@@ -131,7 +131,7 @@ class CommandBar(Widget):
         self._recalled: int | None = None
         """Place in the history that is shown."""
         self._beginning = ""
-        """What was typed before looking into the history; only entries that begin so are shown."""
+        """The text typed before browsing the history; only entries with this prefix are shown."""
 
     def compose(self) -> ComposeResult:
         """Prompt, input, problem."""
@@ -144,7 +144,7 @@ class CommandBar(Widget):
 
     @property
     def text(self) -> str:
-        """What stands in the bar."""
+        """The text in the bar."""
         return self._input.value
 
     def open(self, prompt: str, text: str = "") -> None:
@@ -157,11 +157,11 @@ class CommandBar(Widget):
         with self.prevent(Input.Changed):
             self._input.value = safe_line(text, MAX_TYPED_CHARS)
         self._input.cursor_position = len(self._input.value)
-        # At once, not with the next message: what is typed ahead belongs into the bar.
+        # At once, not with the next message: keys typed ahead belong in the bar.
         self.screen.set_focus(self._input, scroll_visible=False)
 
     def show_problem(self, column: int, message: str, hint: str = "") -> None:
-        """Say below the input what is wrong; the caret points at ``column`` (from 0)."""
+        """Show a problem below the input; the caret points at ``column`` (from 0)."""
         caret = " " * (len(self._prompt) + column) + "^ "
         cells = [Cell(caret, Tone.ERROR), Cell(safe_line(message), Tone.ERROR)]
         if hint:
@@ -172,7 +172,7 @@ class CommandBar(Widget):
         self.add_class("-problem")
 
     def clear_problem(self) -> None:
-        """Nothing is wrong any more."""
+        """Remove the problem."""
         self.remove_class("-problem")
 
     # --- keys ---
@@ -182,7 +182,7 @@ class CommandBar(Widget):
         return self.query_one(SafeInput)
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Typing clears the problem and is told to the owner."""
+        """Typing clears the problem and is reported to the owner."""
         event.stop()
         self.clear_problem()
         if self._recalled is None or event.value != self._history[self._recalled]:
@@ -190,7 +190,7 @@ class CommandBar(Widget):
         self.post_message(self.Changed(self, event.value))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Enter: tell the owner."""
+        """Enter: notify the owner."""
         event.stop()
         self._recalled = None
         self.post_message(self.Submitted(self, event.value))
@@ -200,7 +200,7 @@ class CommandBar(Widget):
         self.post_message(self.Left(self))
 
     def action_tab(self) -> None:
-        """Complete, or tell the owner that tab was pressed."""
+        """Complete, or notify the owner that tab was pressed."""
         whole = self._complete(self.text) if self._complete is not None and self.text else None
         if whole is not None and whole != self.text:
             self._put(whole)

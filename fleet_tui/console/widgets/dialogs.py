@@ -1,8 +1,8 @@
-"""Asking before acting, in three strengths.
+"""Confirmation before acting, in three tiers.
 
-Tier 1 is a question at the foot, default No. Tier 2 is a card with the plan: the focus is on
-*Back* and ``y`` starts. Tier 3 asks for a name to be typed as well. A key that was held down or
-typed ahead cannot confirm: a card acts only after it was on screen for a moment or was read to its
+Tier 1 is a question at the foot, default No. Tier 2 is a card with the plan: the focus is on *Back*
+and ``y`` starts. Tier 3 asks for a name to be typed as well. A key that was held down or typed
+ahead cannot confirm: a card acts only after it was on screen for a moment or was scrolled to its
 end.
 
 Each is a modal screen that ends with True (do it) or False.
@@ -35,13 +35,13 @@ MAX_QUESTION_LINES = 4
 _BACK = "[ Back ]"
 
 _AROUND_TEXT = 6
-"""Lines of a card that are not the plan's: frame, title, choices, and one to spare on each side."""
+"""Lines of a card other than the plan: frame, title, choices, and one spare on each side."""
 
 _PROMPT_LINES = 3
-"""What is to be typed, which may go on below, and what was."""
+"""The text to type, which may wrap, and the typed text."""
 
 _TYPED_SHOWN = 30
-"""Characters of what was typed that are shown: its end."""
+"""Characters of the end of the typed text that are shown."""
 
 
 @dataclass(frozen=True)
@@ -51,19 +51,19 @@ class CardPlan:
     title: str
     lines: tuple[Line, ...]
     same_as: str = ""
-    """The command that does the same."""
+    """The equivalent command."""
     verb: str = "Start"
-    """What the button that acts is called."""
+    """The label of the button that acts."""
     typed: str | None = None
     """Tier 3: what must be typed exactly. None is tier 2."""
     fleet: str = ""
     protected: bool = False
     refusal: str = ""
-    """Why it cannot be done as it is; then the card only shows."""
+    """Why it cannot be done; the card is then read-only."""
 
     @property
     def all_lines(self) -> tuple[Line, ...]:
-        """What is read: the plan, why it cannot be done, the command that does the same."""
+        """The text: the plan, why it cannot be done, the equivalent command."""
         lines = list(self.lines)
         if self.refusal:
             lines += [(), (Cell(self.refusal, Tone.ERROR),)]
@@ -80,10 +80,10 @@ def plan_title(plan: CardPlan) -> OneLine:
 
 
 def question_lines(question: str, width: int) -> list[Line]:
-    """The question and what answers it, in at most MAX_QUESTION_LINES lines of ``width`` cells.
+    """The question and its answers, in at most MAX_QUESTION_LINES lines of ``width`` cells.
 
-    A longer one is shortened in its middle: what is asked is told at its beginning, what follows
-    from it at its end.
+    A longer one is shortened in the middle: the question is at its beginning, the consequence at
+    its end.
     """
     kept = min(len(question), MAX_QUESTION_LINES * width)
     text = question
@@ -97,7 +97,7 @@ def question_lines(question: str, width: int) -> list[Line]:
 
 
 class Question(Wrapped):
-    """What is asked, at the foot of the screen."""
+    """The question, at the foot of the screen."""
 
     DEFAULT_CSS = """
     Question { dock: bottom; background: $panel; color: $foreground; }
@@ -108,7 +108,7 @@ class Question(Wrapped):
         self._question = question
 
     def broken(self, width: int) -> list[Line]:
-        """The question and what answers it."""
+        """The question and its answers."""
         return question_lines(self._question, width)
 
 
@@ -134,7 +134,7 @@ class ConfirmBar(ModalScreen[bool]):
         yield Question(self._question)
 
     def action_answer(self, answer: bool) -> None:
-        """End with the answer; a yes only by hand."""
+        """End with the answer; a yes must be typed by a person."""
         if answer and not is_by_hand(self.app):
             self.app.bell()
         else:
@@ -152,7 +152,7 @@ class PlanText(Painted, can_focus=False):
         super().__init__()
         self._said = lines
         self._lines = lines
-        """The same, broken where they are wider than the card."""
+        """The same, wrapped where they are wider than the card."""
         self._room = 1
         self._top = 0
 
@@ -162,13 +162,13 @@ class PlanText(Painted, can_focus=False):
         return self._top + self.size.height >= len(self._lines)
 
     def show(self, lines: tuple[Line, ...]) -> None:
-        """Show other lines, from the same place on."""
+        """Show other lines, keeping the scroll position."""
         self._said = lines
         self._break()
         self.scroll_lines(0)
 
     def fit_height(self, room: int) -> None:
-        """Take as many lines as the plan has, but no more than there is room for."""
+        """Take as many lines as the plan has, but no more than fit."""
         self._room = room
         self._break()
 
@@ -185,13 +185,13 @@ class PlanText(Painted, can_focus=False):
         self.styles.height = max(1, min(len(broken), self._room))
 
     def scroll_lines(self, lines: int) -> None:
-        """Move on by some lines."""
+        """Scroll by some lines."""
         last_top = max(0, len(self._lines) - self.size.height)
         self._top = max(0, min(self._top + lines, last_top))
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        """A line of the plan; the last one on screen tells when there are more."""
+        """A line of the plan; the last one on screen shows when there are more."""
         width, at = self.size.width, self._top + y
         more = len(self._lines) - at - 1
         if y == self.size.height - 1 and more > 0:
@@ -210,7 +210,7 @@ class PlanFoot(OneLine):
             self.text = text
 
     def on_click(self, event: events.Click) -> None:
-        """Tell which piece is under the mouse."""
+        """Report which piece is under the mouse."""
         offset = event.get_content_offset(self)
         x = 0
         for cell in self.line(self.size.width):
@@ -225,7 +225,7 @@ class PlanBox(Vertical):
 
 
 class PlanCard(ModalScreen[bool]):
-    """Tiers 2 and 3: the plan, what it will cost, and the same as a command."""
+    """Tiers 2 and 3: the plan, its losses, and the equivalent command."""
 
     DEFAULT_CSS = """
     PlanCard { align: center middle; }
@@ -262,7 +262,7 @@ class PlanCard(ModalScreen[bool]):
         yield box
 
     def on_mount(self) -> None:
-        """Fill the box and start the clock of reading."""
+        """Fill the box and start the reading timer."""
         box = self.query_one(PlanBox)
         box.mount(plan_title(self._plan), PlanText(self._plan.all_lines))
         if self._asks_for_name:  # on lines of its own: a name may be as wide as the card
@@ -290,7 +290,7 @@ class PlanCard(ModalScreen[bool]):
 
     @property
     def is_confirmed(self) -> bool:
-        """Whether everything that is asked for was given."""
+        """Whether all required input was given."""
         plan = self._plan
         return not plan.refusal and (plan.typed is None or self._typed == plan.typed)
 
@@ -299,14 +299,14 @@ class PlanCard(ModalScreen[bool]):
         return self._plan.typed is not None and not self._plan.refusal
 
     def _typed_line(self) -> Line:
-        """What was typed so far, or its end."""
+        """The typed text, or its end."""
         shown = (
             self._typed if len(self._typed) <= _TYPED_SHOWN else f"…{self._typed[-_TYPED_SHOWN:]}"
         )
         return (Cell("> ", Tone.DIM), Cell(shown, Tone.TITLE), Cell("_"))
 
     def foot(self) -> Line:
-        """The two choices, the present one in brackets."""
+        """The two choices, the current one in brackets."""
         plan = self._plan
         cells: list[Cell] = []
         start = f"[ {plan.verb} ]"
@@ -335,7 +335,7 @@ class PlanCard(ModalScreen[bool]):
         self._refresh_foot()
 
     def action_scroll(self, lines: int) -> None:
-        """Read on; having reached the end counts as having read."""
+        """Scroll; reaching the end counts as having read."""
         text = self.query_one(PlanText)
         text.scroll_lines(lines)
         self._read_to_end = self._read_to_end or (lines > 0 and text.is_at_end)

@@ -1,4 +1,4 @@
-"""A table for live data: rows have names, and only lines that changed are repainted.
+"""A table for live data: rows have ids, and only lines that changed are repainted.
 
 The table shows rows in the order it is given; it never sorts. A click on a header (or ``sort_by``)
 asks for another order with :class:`FleetTable.SortChanged`. The cursor and the marks belong to row
@@ -25,7 +25,7 @@ from fleet_tui.console.widgets.paint import Painted
 __all__ = ("Column", "FleetTable", "Row")
 
 HOLD_MS = 1_500
-"""How long after a movement of the cursor the order of rows stays as it is."""
+"""How long the order of rows is kept after a movement of the cursor."""
 
 MAX_CACHED_STRIPS = 1_000
 """Painted rows that are kept; more than any screen is high."""
@@ -107,7 +107,7 @@ class FleetTable(Painted, can_focus=True):
             return self.table
 
     class WindowMoved(Message):
-        """Other rows are on screen, and the cursor may be where it was."""
+        """Other rows are on screen; the cursor may be unchanged."""
 
     def __init__(
         self,
@@ -121,7 +121,7 @@ class FleetTable(Painted, can_focus=True):
         id: str | None = None,
         classes: str | None = None,
     ) -> None:
-        """``empty`` is what stands in the table while it has no rows.
+        """``empty`` is the text of the table while it has no rows.
 
         ``sort_glyphs`` are the marks of a falling and a rising order. Without a ``header`` every
         line is a row. With ``follow_top`` a cursor on the first row stays there when rows come.
@@ -154,7 +154,7 @@ class FleetTable(Painted, can_focus=True):
 
     @property
     def row_count(self) -> int:
-        """Rows shown, the tail line not counted."""
+        """Rows shown, without the tail line."""
         return len(self._rows)
 
     @property
@@ -169,7 +169,8 @@ class FleetTable(Painted, can_focus=True):
 
     @property
     def selected_ids(self) -> tuple[str, ...]:
-        """What an action is about: the marked rows in their order, or the row under the cursor."""
+        """The subjects of an action: the marked rows in their order, or the row under the
+        cursor."""
         if self._marks:
             return tuple(row.id for row in self._rows if row.id in self._marks)
         return () if self.cursor_id is None else (self.cursor_id,)
@@ -207,7 +208,7 @@ class FleetTable(Painted, can_focus=True):
         self._replan()
 
     def set_sort(self, key: str, descending: bool) -> None:
-        """Say which order the rows are given in, for the indicator in the header."""
+        """Set the order of the given rows, for the indicator in the header."""
         self._sort = (key, descending)
         if self._head:
             self.refresh_row(0)
@@ -243,7 +244,7 @@ class FleetTable(Painted, can_focus=True):
         return had
 
     def sort_by(self, key: str) -> None:
-        """Ask for an order by a column; the same column again asks for the reverse."""
+        """Request an order by a column; the same column again requests the reverse."""
         descending = not self._sort[1] if self._sort and self._sort[0] == key else False
         self.set_sort(key, descending)
         self._release()
@@ -258,7 +259,7 @@ class FleetTable(Painted, can_focus=True):
         return len(rows) > len(old) and all(a.id == b.id for a, b in zip(old, rows, strict=False))
 
     def _in_present_order(self, rows: Sequence[Row]) -> list[Row]:
-        """The rows as they stand on screen now; those that are new come last."""
+        """The rows in their current order on screen; new ones come last."""
         fresh = {row.id: row for row in rows}
         kept = [fresh.pop(row.id) for row in self._rows if row.id in fresh]
         return kept + list(fresh.values())
@@ -276,7 +277,7 @@ class FleetTable(Painted, can_focus=True):
         self._cursor = max(0, min(found, len(rows) - 1))
         tail_changed = tail != self._tail or (len(rows) if tail else None) != old_tail_y
         self._tail = tail
-        # The cursor keeps its line on screen, so what the operator looks at does not move.
+        # The cursor keeps its line on screen, so that the row in view does not move.
         self._top = self._bounded_top(old_top + self._cursor - old_cursor)
         if not old_rows or not rows:
             self.refresh()
@@ -290,7 +291,7 @@ class FleetTable(Painted, can_focus=True):
     def _refresh_changes(
         self, old_rows: list[Row], old_top: int, old_cursor: int, tail_changed: bool
     ) -> None:
-        """Repaint the lines of the window that show something else than before."""
+        """Repaint the lines of the window that changed."""
         rows, top = self._rows, self._top
         for y in range(self._page):
             old, new = old_top + y, top + y
@@ -319,7 +320,7 @@ class FleetTable(Painted, can_focus=True):
             self.refresh(Region(first.x, y, last.x + last.width - first.x, 1))
 
     def _replan(self) -> None:
-        """Place the columns anew, as after a change of size or theme."""
+        """Place the columns again, such as after a change of size or theme."""
         self._placed = place_columns(self._columns, self.size.width)
         self._strips.clear()
         self._top = self._bounded_top(self._top)
@@ -512,7 +513,7 @@ class FleetTable(Painted, can_focus=True):
             self._hold_timer = None
 
     def notify_style_update(self) -> None:
-        """Colours changed: nothing painted before is of use."""
+        """Colours changed: discard everything painted before."""
         super().notify_style_update()
         self._strips.clear()
 

@@ -1,6 +1,6 @@
 """Parts of a form: labelled one-line fields, choices, a text area that is safe to paste into.
 
-A problem stands directly below its field. Enter never sends anything from a field: it goes on to
+A problem is shown directly below its field. Enter never sends anything from a field: it moves to
 the next one. Only the button at the end acts.
 """
 
@@ -27,7 +27,7 @@ LABEL_WIDTH = 11
 
 
 class FieldChanged(Message):
-    """A field of the form has another text."""
+    """The text of a field changed."""
 
 
 class FieldDone(Message):
@@ -35,7 +35,7 @@ class FieldDone(Message):
 
 
 class FieldLine(Widget):
-    """``pool  gpu______`` and, when something is wrong with it, a line that says what."""
+    """``pool  gpu______`` and, if there is a problem, a line with it."""
 
     DEFAULT_CSS = """
     FieldLine { height: auto; layout: grid; grid-size: 2; grid-columns: 11 1fr; grid-rows: 1; }
@@ -48,7 +48,7 @@ class FieldLine(Widget):
     """
 
     def __init__(self, field: str, label: str, *, text: str = "", hint: str = "") -> None:
-        """``hint`` stands in the field while it is empty; it must be safe text."""
+        """``hint`` is shown in the field while it is empty; it must be safe text."""
         super().__init__(id=f"field-{field}")
         self.field = field
         self._label = label
@@ -63,7 +63,7 @@ class FieldLine(Widget):
 
     @property
     def text(self) -> str:
-        """What stands in the field."""
+        """The text in the field."""
         return self.query_one(SafeInput).value
 
     def focus_field(self) -> None:
@@ -71,12 +71,12 @@ class FieldLine(Widget):
         self.query_one(SafeInput).focus()
 
     def show_problem(self, text: str) -> None:
-        """Say below the field what is wrong; an empty text takes it away."""
+        """Show a problem below the field; an empty text removes it."""
         self.set_class(bool(text), "-problem")
         self.query_one(".problem", OneLine).show(problem_cells(text))
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Typing takes the problem away."""
+        """Typing removes the problem."""
         event.stop()
         self.show_problem("")
         self.post_message(FieldChanged())
@@ -187,16 +187,15 @@ class Button(Painted, can_focus=True):
 
 
 MAX_TYPED_CHARS = 131_072
-"""Of a text in the form. More is sent from a file: each key here costs as much as the text is
-long."""
+"""Of a text in the form. Longer ones are sent from a file: the cost of each key grows with the
+text."""
 
 
 class PayloadArea(TextArea):
-    """A text of many lines. What is pasted is kept exactly or not taken at all; it can never act or
-    send."""
+    """A multi-line text. Pasted text is kept exactly or rejected; it can never act or send."""
 
     class TooLong(Message):
-        """A paste that would have made the text longer than MAX_TYPED_CHARS was not taken."""
+        """A paste that would have made the text longer than MAX_TYPED_CHARS was rejected."""
 
         def __init__(self, chars: int) -> None:
             super().__init__()
@@ -217,14 +216,15 @@ class PayloadArea(TextArea):
         self.cursor_blink = False
 
     async def _on_paste(self, event: events.Paste) -> None:
-        """Take it whole, or say that it is too long."""
+        """Insert it completely, or report that it is too long."""
         if len(self.text) + len(event.text) > MAX_TYPED_CHARS:
             event.stop()
             event.prevent_default()
             self.post_message(self.TooLong(len(event.text)))
 
     def render_line(self, y: int) -> Strip:
-        """A line with what acts or cannot be seen made visible; the text itself stays as it is."""
+        """A line with control and invisible characters made visible; the text itself is
+        unchanged."""
         strip = super().render_line(y)
         if all(safe_line(segment.text) == segment.text for segment in strip):
             return strip

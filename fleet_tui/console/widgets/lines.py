@@ -1,7 +1,7 @@
 """Widgets of exactly one line: the header, the keys at the foot, a banner. And one of as many lines
-as its words need.
+as its text needs.
 
-They know their width and decide what fits; nothing is ever cut off silently at the edge.
+They know their width and decide what fits; nothing is cut off silently at the edge.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ class Part(NamedTuple):
 
     cells: Line
     priority: int = 100
-    """When there is no room, parts with the lowest priority go first."""
+    """When space is short, parts with the lowest priority are dropped first."""
 
 
 class KeyHint(NamedTuple):
@@ -40,7 +40,7 @@ class KeyHint(NamedTuple):
 
 
 def changed(before: Line, after: Line, width: int) -> tuple[int, int]:
-    """From which cell on and up to which two lines of ``width`` cells differ; (0, 0) if nowhere."""
+    """The range of cells in which two lines of ``width`` cells differ; (0, 0) if they are equal."""
     old = [(char, tone) for text, tone in before for char in text]
     new = [(char, tone) for text, tone in after for char in text]
     if old == new:
@@ -80,7 +80,7 @@ class OneLine(Painted):
             self.refresh_change(before)
 
     def refresh_change(self, before: Line) -> None:
-        """Repaint the part of the line that is not as it was: a few cells instead of the width."""
+        """Repaint the changed part of the line: a few cells instead of the width."""
         width = self.size.width
         start, end = changed(before, self.line(width), width)
         if end > start:
@@ -103,7 +103,7 @@ class OneLine(Painted):
 
 
 class Wrapped(Painted):
-    """Lines that go on below where they are wider than the widget, which is as high as they are."""
+    """Lines that are wrapped to the widget, which is as high as they are."""
 
     DEFAULT_CSS = """
     Wrapped { height: auto; }
@@ -130,7 +130,8 @@ class Wrapped(Painted):
 
 
 class HeaderLine(OneLine):
-    """Parts from the left, and at the right end what must always be seen: alerts and the mode."""
+    """Parts from the left, and at the right end the parts that are always shown: alerts and the
+    mode."""
 
     def __init__(
         self, *, separator: str = "│", id: str | None = None, classes: str | None = None
@@ -183,13 +184,13 @@ class KeysLine(OneLine):
         self._hints: tuple[KeyHint, ...] = ()
 
     def show_hints(self, hints: Sequence[KeyHint]) -> None:
-        """Offer other keys; nothing is repainted if they are the same as before."""
+        """Show other keys; nothing is repainted if they are the same as before."""
         if tuple(hints) != self._hints:
             self._hints = tuple(hints)
             self.refresh()
 
     def fitting(self, width: int) -> tuple[KeyHint, ...]:
-        """The hints there is room for, in their order.
+        """The hints that fit, in their order.
 
         Those of low priority go first; last of all the labels of help and the way out.
         """
@@ -210,7 +211,7 @@ class KeysLine(OneLine):
         return tuple(cells)
 
     def on_click(self, event: events.Click) -> None:
-        """A click on a hint is as good as its key."""
+        """A click on a hint acts like its key."""
         offset = event.get_content_offset(self)
         if offset is None:
             return

@@ -35,7 +35,7 @@ _SLACK = 4
 """The ring is trimmed when it is a quarter over, so that trimming is rare and cheap."""
 
 FOLLOW_FRAME_MS = 500
-"""A new line moves all the others, so a frame costs the whole pane; two a second can be read."""
+"""A new line moves all the others, so a frame repaints the whole pane; two a second are enough."""
 
 MAX_CACHED_STRIPS = 1_000
 """Painted lines that are kept; more than any screen is high."""
@@ -46,7 +46,7 @@ SIDE_STEP = 8
 
 
 class _Stretch(NamedTuple):
-    """What one line of the screen shows: an entry's characters from ``start`` to ``end``."""
+    """The content of one line of the screen: an entry's characters from ``start`` to ``end``."""
 
     number: int
     start: int
@@ -54,7 +54,7 @@ class _Stretch(NamedTuple):
 
 
 class LogView(Painted, can_focus=True):
-    """Follows the newest lines until the operator looks back; then nothing moves."""
+    """Follows the newest lines until the operator scrolls back; then nothing moves."""
 
     ALLOW_SELECT = True
 
@@ -84,7 +84,7 @@ class LogView(Painted, can_focus=True):
             self.following = following
 
     class Searched(Told):
-        """The filter has looked at every line held."""
+        """The filter has searched every line held."""
 
     class CursorMoved(Told):
         """Another line, or none, is under the cursor: :attr:`LogView.current`."""
@@ -113,7 +113,7 @@ class LogView(Painted, can_focus=True):
         """Number of the oldest entry held."""
         self.search = LogSearch(lambda: (self._first, self._entries), self._searched)
         self._hides = False
-        """What the filter does not find is not shown."""
+        """Whether lines that the filter does not find are hidden."""
         self._top = 0
         """Number of the first entry on screen while not following."""
         self._cursor: int | None = None
@@ -136,7 +136,7 @@ class LogView(Painted, can_focus=True):
 
     @property
     def is_wrapping(self) -> bool:
-        """Whether long lines go on in the next row."""
+        """Whether long lines are wrapped."""
         return self._wrap
 
     @property
@@ -166,7 +166,7 @@ class LogView(Painted, can_focus=True):
 
     @property
     def hiding(self) -> Filter | None:
-        """The filter that hides what it does not find; None while there is none."""
+        """The filter that hides other lines; None while there is none."""
         return self.search.wanted if self._hides else None
 
     def shown(self) -> Iterator[LogEntry]:
@@ -202,7 +202,7 @@ class LogView(Painted, can_focus=True):
         return len(taken)
 
     def drop_before(self, line_id: int) -> None:
-        """Let go of what was stored before a line, as of what was fetched for another filter."""
+        """Drop entries stored before a line, such as those fetched for another filter."""
         count = 0
         while count < len(self._entries) and 0 < self._entries[count].line_id < line_id:
             count += 1
@@ -325,7 +325,7 @@ class LogView(Painted, can_focus=True):
         return () if entry is None else self._describe(entry)
 
     def _changed(self) -> None:
-        """The operator did something: show it at once."""
+        """Show the effect of the operator's action at once."""
         self._plan = None
         self._strips.clear()
         if self.is_attached:
@@ -429,7 +429,7 @@ class LogView(Painted, can_focus=True):
         self.action_follow()
 
     def action_follow(self) -> None:
-        """Go to the newest line and stay with it."""
+        """Go to the newest line and follow."""
         self._set_cursor(None)
         self._set_following(True)
         self._changed()
@@ -443,7 +443,7 @@ class LogView(Painted, can_focus=True):
             self.action_follow()
 
     def action_toggle_wrap(self) -> None:
-        """Let long lines go on in the next row, or cut them at the edge."""
+        """Wrap long lines, or cut them at the edge."""
         self._wrap = not self._wrap
         self._left = 0
         self._changed()
@@ -499,7 +499,7 @@ class LogView(Painted, can_focus=True):
     # --- painting ---
 
     def on_mount(self) -> None:
-        """Lines may have come before the view was there."""
+        """Lines may have arrived before the view existed."""
         self._plan = None
 
     def on_resize(self) -> None:
@@ -511,7 +511,7 @@ class LogView(Painted, can_focus=True):
             self._changed()
 
     def on_unmount(self) -> None:
-        """Paint no more."""
+        """Stop painting."""
         self._limiter.stop()
         self.search.stop()
 
@@ -529,7 +529,7 @@ class LogView(Painted, can_focus=True):
         return strip
 
     def _painted(self, stretch: _Stretch, width: int) -> Strip:
-        """A line as it was painted before, where that still holds."""
+        """A cached painted line, if it is still valid."""
         special = self._wrap or stretch.number == self._cursor or self.text_selection is not None
         if special:
             return self._paint_stretch(stretch, width)
@@ -541,7 +541,7 @@ class LogView(Painted, can_focus=True):
         return strip
 
     def notify_style_update(self) -> None:
-        """Colours changed: nothing painted before is of use."""
+        """Colours changed: discard everything painted before."""
         super().notify_style_update()
         self._strips.clear()
 

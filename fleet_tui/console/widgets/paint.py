@@ -1,4 +1,4 @@
-"""What every line-painting widget shares: tones, cells, and how they become strips.
+"""Shared by all line-painting widgets: tones, cells, and how they become strips.
 
 A :class:`Cell` is already safe text (see :mod:`fleet_tui.core.text.firewall`) with a meaning, never
 a colour: the theme decides how a tone looks, in 16 million colours or in none. Nothing here parses
@@ -23,7 +23,7 @@ REVIEW_CLASS = "-review"
 """The class of a screen that shows a recording."""
 
 ASCII_CLASS = "-ascii"
-"""The class of an application that draws with ASCII alone."""
+"""The class of an application that draws only with ASCII."""
 
 ASCII_SIGNS = {ord("…"): "~", ord("·"): "-"}
 """Our own punctuation where only ASCII is drawn; what agents write stays as it is."""
@@ -36,7 +36,7 @@ class Painted(Widget):
     """A widget that paints tones line by line."""
 
     ALLOW_SELECT = False
-    """Text is selected with the mouse only where a widget says what the text is."""
+    """Text can be selected with the mouse only where a widget provides it."""
 
     DEFAULT_CSS = """
     Painted {
@@ -64,10 +64,10 @@ class Painted(Widget):
 
     _is_stale = False
     _theme = ""
-    """The theme whose tones were painted with."""
+    """The theme whose tones were last used."""
 
     def set_stale(self, stale: bool) -> None:
-        """What is shown may be over: everything is dim until it is current again."""
+        """The data may be outdated: everything is dim until it is current again."""
         if stale != self._is_stale:
             self._is_stale = stale
             self.notify_style_update()
@@ -86,13 +86,13 @@ class Painted(Widget):
         self.refresh()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Whether a key of this widget does something: over a recording some move time instead."""
+        """Whether a key of this widget is active: in a recording some move through time instead."""
         if action in MOVES_TIME_IN_REVIEW and self.screen.has_class(REVIEW_CLASS):
             return False
         return super().check_action(action, parameters)
 
     def get_component_styles(self, *names: str) -> RenderStyles:
-        """The rules of a tone, worked out when it is first painted with after styles changed.
+        """The rules of a tone, computed at its first use after styles changed.
 
         As ``COMPONENT_CLASSES`` all of them would be worked out at every change of every widget,
         which was half of the time to start and to go from screen to screen.
@@ -104,7 +104,7 @@ class Painted(Widget):
         return node.styles
 
     def notify_style_update(self) -> None:
-        """Tones are the theme's alone: with another one, what is painted is over."""
+        """Tones depend on the theme only: with another one, cached output is invalid."""
         super().notify_style_update()
         if self._theme and self._theme != self.app.theme:
             self.refresh()
@@ -133,7 +133,7 @@ class Painted(Widget):
         texts: list[list[str]] = []
         tones: list[Tone] = []
         for text, tone in cells:
-            # A second look: callers made the text safe; a slip must not reach the terminal.
+            # A second check: callers made the text safe; a mistake must not reach the terminal.
             shown = text if text.isprintable() else safe_line(text)
             if not shown.isascii() and self.app.has_class(ASCII_CLASS):
                 shown = shown.translate(ASCII_SIGNS)

@@ -1,4 +1,4 @@
-"""A plan that asks for something before it is carried out: a reason, a rate.
+"""A plan that needs input before it is carried out: a reason, a rate.
 
 The plan is on top and follows what is typed; the button at the end acts. Enter in a field goes on
 to the next one, escape leaves everything as it is. Where the plan asks for a name to be typed, that
@@ -21,7 +21,7 @@ from fleet_tui.console.widgets.form import Button, FieldChanged, FieldDone, Fiel
 from fleet_tui.console.widgets.lines import OneLine
 
 Answers = Mapping[str, str]
-"""Field's name -> what stands in it, without spaces around it."""
+"""Field's name -> its text, without surrounding spaces."""
 
 _NAME = "fleet-name"
 
@@ -37,16 +37,16 @@ def _anything(text: str) -> str:
 
 
 class Field(NamedTuple):
-    """Something the plan asks for."""
+    """An input of the plan."""
 
     name: str
     label: str
     """At most nine characters."""
     text: str = ""
-    """What stands in it at first."""
+    """Its initial text."""
     hint: str = ""
     check: Callable[[str], str] = _anything
-    """What is wrong with a text, in words; empty when nothing is."""
+    """Returns the problem with a text; empty when there is none."""
 
 
 class PlanForm(ModalScreen[Answers | None]):
@@ -78,7 +78,7 @@ class PlanForm(ModalScreen[Answers | None]):
         *,
         reading_ms: int = READING_MS,
     ) -> None:
-        """``plan`` says what would be done with these answers."""
+        """``plan`` returns the plan for given answers."""
         super().__init__()
         self._plan_of = plan
         self._fields = tuple(fields)
@@ -120,7 +120,7 @@ class PlanForm(ModalScreen[Answers | None]):
 
     @property
     def answers(self) -> Answers:
-        """What stands in the fields now."""
+        """The current text of the fields."""
         return {line.field: line.text.strip() for line in self.query(FieldLine)}
 
     @on(FieldChanged)
@@ -135,7 +135,7 @@ class PlanForm(ModalScreen[Answers | None]):
 
     @on(Button.Pressed)
     def _pressed(self) -> None:
-        """Act, if every answer will do and a person gave them."""
+        """Act, if every answer is valid and was entered by a person."""
         answers, first = self.answers, None
         for line, field in zip(self.query(FieldLine), self._fields, strict=True):
             problem = field.check(answers[field.name])
@@ -154,7 +154,7 @@ class PlanForm(ModalScreen[Answers | None]):
         self.dismiss({name: text for name, text in answers.items() if name != _NAME})
 
     def action_scroll(self, lines: int) -> None:
-        """Read on in a long plan."""
+        """Scroll a long plan."""
         self.query_one(PlanText).scroll_lines(lines)
 
     def action_cancel(self) -> None:

@@ -45,7 +45,7 @@ def lay_out(sections: Sequence[Section], width: int, rule: str = "─") -> list[
 
 
 class SectionView(Painted, can_focus=True):
-    """Scrolls through sections; ``enter`` opens what the marked line stands for."""
+    """Scrolls through sections; ``enter`` opens the target of the marked line."""
 
     DEFAULT_CSS = """
     SectionView { height: 1fr; }
@@ -65,7 +65,7 @@ class SectionView(Painted, can_focus=True):
     ]
 
     class Opened(Message):
-        """Enter or a double click on a line that stands for something."""
+        """Enter or a double click on a line with a target."""
 
         def __init__(self, view: "SectionView", target: Target) -> None:
             super().__init__()
@@ -110,7 +110,7 @@ class SectionView(Painted, can_focus=True):
 
     @property
     def target(self) -> Target | None:
-        """What the marked line stands for."""
+        """The target of the marked line."""
         return None if self._cursor is None else self._lines[self._cursor].target
 
     @property
@@ -187,7 +187,7 @@ class SectionView(Painted, can_focus=True):
         self._go_top(0 if side < 0 else len(self._lines))
 
     def action_open(self) -> None:
-        """Open what the marked line stands for."""
+        """Open the target of the marked line."""
         if self.target is not None:
             self.post_message(self.Opened(self, self.target))
 

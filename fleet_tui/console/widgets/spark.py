@@ -11,17 +11,17 @@ _BRAILLE_RIGHT = (0x00, 0x80, 0xA0, 0xB0, 0xB8)
 
 
 MAX_STRETCHES = 256
-"""So many columns close in a window at most, so that a chart moves seldom."""
+"""The maximum number of intervals in a window, so that a chart moves rarely."""
 
 
 def curve(
     points: Iterable[tuple[int, float]], now_ms: int, window_ms: int, columns: int
 ) -> list[float]:
-    """The largest value of each of ``columns`` equal stretches of the window, oldest first, from
+    """The largest value of each of ``columns`` equal intervals of the window, oldest first, from
     values at instants.
 
-    Stretches are aligned to the clock, so that the picture changes only when one closes. A stretch
-    without a value has that of the one before.
+    Intervals are aligned to the clock, so that the picture changes only when one closes. An
+    interval without a value has that of the previous one.
     """
     step_ms = max(1, window_ms // max(1, columns))
     last = now_ms // step_ms

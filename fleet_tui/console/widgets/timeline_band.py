@@ -1,4 +1,5 @@
-"""The band of a recording: full width under the header, so that the past is never taken for now."""
+"""The band of a recording: full width under the header, so that the past is never mistaken for the
+present."""
 
 from textual import events
 from textual.message import Message
@@ -39,7 +40,7 @@ class TimelineBand(Painted):
         self._offset_minutes = offset_minutes
         self._moment: BandView | None = None
         self._drawn: tuple[Timeline, BandView] | None = None
-        """What does not change while a recording is reviewed: its curve and its marks."""
+        """The parts that do not change during a review: the curve and the marks."""
 
     def show(self, moment: BandView) -> None:
         """Show another moment; nothing is repainted if it looks the same."""
@@ -48,7 +49,8 @@ class TimelineBand(Painted):
             self.refresh()
 
     def show_timeline(self, timeline: Timeline, at_ms: int) -> None:
-        """Show where a recording is; its curve and marks are asked for once, when it is open."""
+        """Show the position in a recording; its curve and marks are read once, when it is
+        opened."""
         if not timeline.end_ms:
             return
         if self._drawn is None or self._drawn[0] is not timeline:

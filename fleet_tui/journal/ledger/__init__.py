@@ -1,1 +1,1 @@
-"""The ledger on disk: written by one, read by all, proved by its hash chain."""
+"""The ledger on disk: one writer, many readers, verified by its hash chain."""

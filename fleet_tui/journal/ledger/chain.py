@@ -1,8 +1,8 @@
-"""The hash chain that makes every changed byte of the ledger visible, and the head beside it.
+"""The hash chain that reveals every changed byte of the ledger, and the head file.
 
-SQLite does not notice a flipped bit in a row, and drops the rest of a damaged WAL without a word;
-each row therefore carries the SHA-256 of itself and of the row before it, and a small file outside
-the database remembers how far the chain had come.
+SQLite does not notice a flipped bit in a row, and silently drops the rest of a damaged WAL; each
+row therefore carries the SHA-256 of itself and of the row before it, and a small file outside the
+database records the end of the chain.
 """
 
 import os
@@ -16,7 +16,7 @@ from fleet_tui.core.ids import NOWHERE, Seq
 from fleet_tui.journal.directory import read_there, sync_directory
 
 GENESIS = bytes(32)
-"""What the first event of a ledger chains from."""
+"""The hash before the first event of a ledger."""
 
 HEAD_NAME = "head"
 MAX_HEAD_BYTES = 200
@@ -24,7 +24,7 @@ _FIXED = struct.Struct(">qqqqI")
 
 
 class ChainRow(NamedTuple):
-    """An event as the ledger keeps it."""
+    """An event as stored in the ledger."""
 
     seq: int
     at_ms: int
@@ -36,7 +36,7 @@ class ChainRow(NamedTuple):
 
 
 class Head(NamedTuple):
-    """A position of the ledger and the chain's hash there."""
+    """A position in the ledger and the chain's hash there."""
 
     seq: Seq
     hash: bytes
@@ -55,7 +55,7 @@ def link(
 
 
 def is_next(previous: Head, row: ChainRow) -> bool:
-    """Whether the row is exactly what was written after ``previous``."""
+    """Whether the row is exactly the one written after ``previous``."""
     return row.seq == previous.seq + 1 and row.hash == link(previous.hash, *row[:6])
 
 
@@ -67,7 +67,7 @@ def write_head(directory: Path, head: Head) -> None:
         os.fsync(file)
         os.replace(temporary, directory / HEAD_NAME)
     except OSError:
-        os.unlink(temporary)  # the next try makes its own
+        os.unlink(temporary)  # the next try creates its own
         raise
     finally:
         os.close(file)
@@ -75,7 +75,8 @@ def write_head(directory: Path, head: Head) -> None:
 
 
 def read_head(directory: Path) -> Head | None:
-    """What the head file remembers; None when there is none. Raises ValueError for nonsense."""
+    """The content of the head file; None when there is none. Raises ValueError for invalid
+    content."""
     try:
         text = read_there(directory / HEAD_NAME, MAX_HEAD_BYTES).decode("ascii")
     except FileNotFoundError:

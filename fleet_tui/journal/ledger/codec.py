@@ -1,8 +1,8 @@
 """Events as JSON and back.
 
 A stored event is its kind, the version of that kind's body, and the body. Bodies only grow, so
-versions rise rarely; a pure upcaster then lifts an old body to the next version. What this version
-does not understand is kept byte for byte as an UnknownEvent.
+versions rise rarely; a pure upcaster then converts an old body to the next version. An event that
+this version does not understand is kept byte for byte as an UnknownEvent.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,10 +19,10 @@ FIRST_VERSION = 1
 Body = dict[str, object]
 Upcaster = Callable[[Body], Body]
 Upcasters = Mapping[tuple[str, int], Upcaster]
-"""(kind, version) to what lifts such a body to version + 1."""
+"""(kind, version) to the upcaster of such a body to version + 1."""
 
 UPCASTERS: Upcasters = {}
-"""Format 1 is the first; there is nothing to lift yet."""
+"""Format 1 is the first; there is nothing to convert yet."""
 
 
 def _kind_of_type(event_type: type[EventBase]) -> str:
@@ -48,16 +48,17 @@ class Encoded(NamedTuple):
 
 
 class Unstorable(ValueError):
-    """The event would not come back as it is; storing it would lose something. A bug upstream."""
+    """The event would not survive a round trip; storing it would lose something. A bug upstream."""
 
 
 def version_of(kind: str, upcasters: Upcasters = UPCASTERS) -> int:
-    """The version this program writes for a kind: one more than the newest it can lift."""
+    """The version that this program writes for a kind: one more than the newest it can convert."""
     return max((v + 1 for k, v in upcasters if k == kind), default=FIRST_VERSION)
 
 
 def encode(event: Event) -> Encoded:
-    """The stored form. Raises Unstorable for what could not be read back (NaN, lone surrogates)."""
+    """The stored form. Raises Unstorable for an event that could not be read back (NaN, lone
+    surrogates)."""
     if isinstance(event, UnknownEvent):
         if b"\n" in event.body:
             raise Unstorable(f"the body of {event.kind!r} is not one line of JSON")
@@ -76,8 +77,8 @@ def encode(event: Event) -> Encoded:
 
 
 def decode(kind: str, v: int, body: bytes, upcasters: Upcasters = UPCASTERS) -> Event:
-    """The event. Raises ValueError when a kind and version we know has a body we cannot read, and
-    for a version that never was: only damage writes one."""
+    """The event. Raises ValueError when a known kind and version has an unreadable body, and for a
+    version that never existed: only damage produces one."""
     if type(v) is not int or v < FIRST_VERSION:  # damage may change its type, too
         raise ValueError(f"there is no version {v!r} of {kind!r}")
     if kind not in KNOWN_KINDS:
@@ -95,7 +96,7 @@ def decode(kind: str, v: int, body: bytes, upcasters: Upcasters = UPCASTERS) -> 
 
 
 def decode_leniently(kind: str, v: int, body: bytes) -> Event:
-    """Like :func:`decode`, but a body that cannot be read is kept as unknown: for looking only."""
+    """Like :func:`decode`, but an unreadable body is kept as unknown: for display only."""
     try:
         return decode(kind, v, body)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Which process owns a ledger, for those who want to signal it: only where that is proved."""
+"""The process that owns a ledger, for sending it a signal: only where that is proven."""
 
 import fcntl
 import os
@@ -13,13 +13,14 @@ from fleet_tui.journal.errors import LockHolder
 from fleet_tui.journal.ledger.lockers import flock_pids
 
 CLOCK_SLACK_MS: Final = 5_000
-"""A process was there before it wrote itself into the lock file, give or take a set clock."""
+"""A process starts before it writes itself into the lock file, within this tolerance for a changed
+clock."""
 
 
 def proven_holder(directory: Path) -> LockHolder | None:
-    """The process that holds the lock of a ledger, when it is certain which one that is: the lock
-    is held, its file names a process of this machine and of our user, and (Linux) the system says
-    that the lock is that process's. None for nobody, and for somebody who is not certain."""
+    """The process that holds the lock of a ledger, when it is certain: the lock is held, its file
+    names a process of this machine and of our user, and (Linux) the system confirms that this
+    process holds the lock. None without a holder, or without certainty."""
     try:
         file = open_there(directory / LOCK_NAME)
     except OSError:

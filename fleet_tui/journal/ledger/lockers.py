@@ -1,7 +1,7 @@
-"""Who holds a lock on the files of a ledger, where the system tells.
+"""The holders of locks on the files of a ledger, where the system reports them.
 
 Linux lists every lock with its process and the inode it is on: proc(5), ``/proc/locks``:
-``1: POSIX  ADVISORY  WRITE 1234 08:01:131074 120 120``. Elsewhere nobody tells.
+``1: POSIX  ADVISORY  WRITE 1234 08:01:131074 120 120``. Other systems do not report them.
 """
 
 import fcntl
@@ -27,7 +27,7 @@ _LINE: Final = re.compile(
     r"^\d+: +\w+ +\w+ +(?P<kind>READ|WRITE|RW) +(?P<pid>-?\d+)"
     r" +(?P<major>[0-9a-f]+):(?P<minor>[0-9a-f]+):(?P<inode>\d+) ",
 )
-"""One that waits has an arrow before its kind: it holds nothing."""
+"""A waiting one has an arrow before its kind and does not match: it holds nothing."""
 _UNSAFE: Final = re.compile(r"[^ -~]")
 
 
@@ -47,7 +47,7 @@ def lockers(
 ) -> list[Locker]:
     """The processes, other than ``but``, that hold a lock on a segment or on its write-ahead log,
     at most MAX_NAMED: those that hold one for writing if there are any. Empty where the system does
-    not tell. Never raises."""
+    not report them. Never raises."""
     files = set(_identities(segment))
     try:
         with locks.open("rb") as file:
@@ -69,7 +69,7 @@ def lockers(
 
 def flock_pids(inode: int, *, locks: Path = LOCKS) -> set[int] | None:
     """The processes that hold an flock(2) on a file of this inode; None where the system does not
-    tell."""
+    report them."""
     try:
         with locks.open("rb") as file:
             lines = file.read(MAX_LOCKS_BYTES).decode("ascii", "replace").splitlines()
@@ -80,8 +80,8 @@ def flock_pids(inode: int, *, locks: Path = LOCKS) -> set[int] | None:
 
 
 def is_locked(segment: Path) -> bool:
-    """Whether another process keeps writers out of a segment. Only for a process that has no
-    connection to it: closing a file gives up the locks of its whole process. Raises OSError.
+    """Whether another process blocks writers of a segment. Only for a process that has no
+    connection to it: closing a file releases the locks of its whole process. Raises OSError.
 
     Bytes: https://www.sqlite.org/walformat.html (WAL_WRITE_LOCK) and os.h (PENDING_BYTE).
     """
@@ -115,7 +115,7 @@ def _identities(segment: Path) -> Iterator[tuple[int, int]]:
 
 
 def _name(pid: int, processes: Path) -> str:
-    """Not its arguments: there may be secrets in them."""
+    """The program's name without its arguments, which may contain secrets."""
     try:
         with (processes / str(pid) / "comm").open("rb") as file:
             name = file.read(MAX_NAME_BYTES).decode("ascii", "replace").strip()

@@ -1,8 +1,7 @@
-"""Lifting a ledger's files to the newest format, before an engine writes to them.
+"""Migrates a ledger's files to the newest format, before an engine writes to them.
 
-A step is a transaction of its own, so a file is in one format or the next and never between; a
-proved backup is made before the first. An engine that is killed meanwhile has a successor that goes
-on.
+Each step is a transaction of its own, so a file is in one format or the next and never between; a
+verified backup is made before the first. If the engine is killed meanwhile, the next one continues.
 """
 
 import logging
@@ -19,26 +18,26 @@ from fleet_tui.journal.upkeep.backups import back_up
 log = logging.getLogger(__name__)
 
 STEPS: Mapping[int, Sequence[str]] = {}
-"""A format to the statements that make it the next one. Format 1 is the first there is."""
+"""A format to the statements that convert it to the next one. Format 1 is the first."""
 
 
 def migrate(directory: Path) -> None:
     """Bring every segment to the newest format. The caller owns the ledger.
 
     Raises JournalTooNew for a file of a newer version, which stays as it is, and what
-    :func:`back_up` raises: without a proved backup nothing is changed.
+    :func:`back_up` raises: without a verified backup nothing is changed.
     """
     files = [(path, _format_of(path)) for _, path in numbered_files(directory, "events")]
     for path, found in files:
         if found > segments.FORMAT:
             raise JournalTooNew(path, found, segments.FORMAT)
-    # A file without a format is not ours, or damaged: whoever reads it says so.
+    # A file without a format is not ours, or damaged: its reader reports that.
     old = [(path, found) for path, found in files if 1 <= found < segments.FORMAT]
     if not old:
         return
     oldest = min(found for _, found in old)
     backup = directory.with_name(f"{directory.name}.before-format-{oldest + 1}")
-    if not backup.exists():  # one that is there was proved when an engine began this
+    if not backup.exists():  # an existing one was verified when an engine began this
         back_up(directory, backup)
     log.info("lifting %d files of %s; a backup is in %s", len(old), directory, backup)
     for path, found in old:

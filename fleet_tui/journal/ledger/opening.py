@@ -1,4 +1,4 @@
-"""Taking over a ledger: prove that it is what was written before anything is added to it."""
+"""Takes over a ledger: verifies it before anything is added to it."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -44,7 +44,7 @@ NO_EPOCH = Epoch(0)
 
 
 class Taken(NamedTuple):
-    """A ledger that is ours and proved intact."""
+    """A ledger that we own and that was verified as intact."""
 
     lock: EngineLock
     path: Path
@@ -55,9 +55,9 @@ class Taken(NamedTuple):
     rows: int
     """Rows in the segment."""
     bytes: int
-    """Of their bodies, its opening state not counted."""
+    """Bytes of their bodies, without its opening state."""
     full: bool = False
-    """There was no room for the ballast."""
+    """There was no space for the ballast."""
 
 
 class _Checked(NamedTuple):
@@ -70,24 +70,24 @@ class _Checked(NamedTuple):
 
 
 def take(home: Home, now_ms: Callable[[], int], pid: int) -> Taken:
-    """Own the ledger in a directory, making one if there never was one. Blocks; changes nothing on
-    error.
+    """Lock and verify the ledger in a directory, creating one if there never was one. Blocks;
+    changes nothing on error.
 
     Raises UnsafeDirectory, JournalInUse, JournalDamaged, RestoreUnfinished, JournalTooNew and
-    StateGone; JournalFailed, sqlite3.Error and OSError for what the system refuses, which proves no
-    damage.
+    StateGone; JournalFailed, sqlite3.Error and OSError for refusals of the system, which do not
+    prove damage.
     """
     home.enter()
     lock = EngineLock(home.directory, holder_now(pid, now_ms))
     try:
         return _take_or_make_room(home, now_ms, lock)
-    except BaseException:  # the lock is let go
+    except BaseException:  # release the lock
         lock.release()
         raise
 
 
 def _take_or_make_room(home: Home, now_ms: Callable[[], int], lock: EngineLock) -> Taken:
-    """An engine that starts on a full disk gives up the ballast: it can still watch and follow."""
+    """An engine that starts on a full disk releases the ballast: it can still monitor."""
     try:
         full = not ballast.make(home.directory)
         return _take(home, now_ms, lock)._replace(full=full)
@@ -113,7 +113,7 @@ def _take(home: Home, now_ms: Callable[[], int], lock: EngineLock) -> Taken:
     except sqlite3.DatabaseError as error:
         if not is_damage(error):
             raise
-        # What is damaged is named below, with its range.
+        # Damage is reported below, with its range.
     if not numbered_files(directory, "events"):
         with suppress(ValueError):
             remembered = read_head(directory)
@@ -139,7 +139,8 @@ def _take(home: Home, now_ms: Callable[[], int], lock: EngineLock) -> Taken:
 
 
 def _check_logs(directory: Path) -> None:
-    """Before SQLite reads its logs and forgets what follows a bad frame. Raises JournalDamaged."""
+    """Check the logs before SQLite reads them and drops everything after a bad frame. Raises
+    JournalDamaged."""
     lost = dropped(directory)
     if lost is None:
         return
@@ -150,23 +151,23 @@ def _check_logs(directory: Path) -> None:
 
 
 def _take_back_unfinished(directory: Path) -> None:
-    """Let SQLite undo what an engine was killed in the middle of; those who only look cannot.
-    Changes of the journal mode are such: everything else goes through the WAL."""
+    """Let SQLite roll back a change during which an engine was killed; readers cannot do that. Only
+    changes of the journal mode need it: everything else goes through the WAL."""
     for left in directory.glob("events-*.db-journal"):
         path = str(left).removesuffix("-journal")
         try:
             with closing(sqlite3.connect(path)) as connection:
                 connection.execute("PRAGMA user_version").fetchone()
         except sqlite3.DatabaseError as error:
-            if not is_damage(error):  # damage is found by reading the segment
+            if not is_damage(error):  # reading the segment finds damage
                 raise
 
 
 def open_segment(
     directory: Path, previous: Head, state: FleetState, at_ms: int, epoch: Epoch
 ) -> tuple[Path, Head, Recorded]:
-    """Begin the next segment with the state so far; one that we began already, before the system
-    refused something, is ours. Raises FileExistsError, sqlite3 and OSError."""
+    """Begin the next segment with the current state; one that we already began, before the system
+    refused something, is reused. Raises FileExistsError, sqlite3.Error and OSError."""
     event = SegmentOpened(state=state)
     row, head = chained(previous, at_ms, epoch, event)
     path = segment_path(directory, head.seq)
@@ -180,8 +181,8 @@ def open_segment(
 
 
 def _begins_with(path: Path, head: Head) -> bool:
-    """Whether a segment's first event is this one. Its hash is over the epoch too, so no other
-    engine made it."""
+    """Whether a segment's first event is this one. Its hash covers the epoch, so no other engine
+    made it."""
     if not path.exists():
         return False
     with closing(SegmentReader(path)) as segment:
@@ -191,7 +192,7 @@ def _begins_with(path: Path, head: Head) -> bool:
 def chained(
     previous: Head, at_ms: int, epoch: Epoch, event: SegmentOpened
 ) -> tuple[EventRow, Head]:
-    """The row that an event becomes after ``previous``, and the head after it."""
+    """The row for an event after ``previous``, and the head after it."""
     kind, v, body, task = encode(event)
     seq = previous.seq + 1
     digest = link(previous.hash, seq, at_ms, epoch, kind, v, body)
@@ -227,8 +228,8 @@ def _check_last(directory: Path) -> _Checked:
 
 
 def _check_order(directory: Path, last: Seq) -> None:
-    """Whether every segment is there and continues the one before it. The rows of the older ones
-    are not read here: that is done beside the work. Raises JournalDamaged, up to ``last``."""
+    """Check that every segment exists and continues the one before it. The rows of the older ones
+    are not read here, but later in the background. Raises JournalDamaged, up to ``last``."""
     files = numbered_files(directory, "events")
     expected = START
     for first_seq, path in files:
@@ -248,7 +249,7 @@ def _check_order(directory: Path, last: Seq) -> None:
 
 
 def _fold_all(directory: Path, state: FleetState, rows: Iterator[ChainRow]) -> FleetState:
-    """Fold what is not in the state yet; every row is drawn and so verified."""
+    """Fold the rows that are not in the state yet; every row is read and so verified."""
     while page := list(islice(rows, PAGE_EVENTS)):
         state = fold(state, [_understood(directory, row) for row in page if row.seq > state.seq])
     return state
@@ -260,7 +261,7 @@ def _mark(segment: SegmentReader, seq: int) -> bytes | None:
 
 
 def _understood(directory: Path, row: ChainRow) -> Recorded:
-    """The event; unlike a console, an engine must not act on what it cannot read."""
+    """The event; unlike a console, an engine must not work with unreadable events."""
     try:
         event = decode(row.kind, row.v, row.body)
     except ValueError as error:

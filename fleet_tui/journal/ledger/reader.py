@@ -1,4 +1,4 @@
-"""Reading the ledger: any position, any moment, and whether it is still what was written.
+"""Reads the ledger: any position, any moment, and verifies it.
 
 Readers use their own read-only connections and short transactions, so they never hold up the
 writer's checkpoints. A reader may be called from any thread, one call at a time.
@@ -39,7 +39,7 @@ from fleet_tui.journal.ledger.verifying import PAGE_EVENTS
 MAX_OPEN_SEGMENTS = 4
 MAX_SESSIONS = 1_000
 MAX_ID_CHARS = 200
-"""Nothing longer is looked for as a task's id."""
+"""Longer texts are not searched as a task's id."""
 
 
 class SessionSpan(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,11 +56,11 @@ class SessionSpan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JournalReader:
-    """A ledger in a directory, for looking at."""
+    """A ledger in a directory, read-only."""
 
     def __init__(self, directory: Path, *, until: Seq | None = None) -> None:
         """``until`` is the last event that can be trusted, in a damaged journal: nothing later is
-        looked at. Raises JournalMissing and UnsafeDirectory."""
+        read. Raises JournalMissing and UnsafeDirectory."""
         check(directory)
         self.directory = directory
         self._until = until
@@ -71,7 +71,7 @@ class JournalReader:
         self._files()
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         with self._reading():
             for segment in self._open.values():
                 segment.close()
@@ -83,7 +83,7 @@ class JournalReader:
             return self._end()[0]
 
     def span(self) -> tuple[int, int]:
-        """Instants of the first and of the last event that are kept."""
+        """Instants of the first and of the last stored event."""
         with self._reading():
             (_, oldest) = self._files()[0]
             return self._segment(oldest).ends()[0][1], self._end()[1]
@@ -146,9 +146,9 @@ class JournalReader:
         return [r for r in story if self._until is None or r.seq <= self._until]
 
     def retell(self, text: str, *, until: Seq | None = None) -> Retelling | None:
-        """What the ledger tells, up to a position, of the task people mean by ``t-42``, ``42`` or
-        its id; None when it holds none. It does not matter how long ago the task ended: its events
-        are found by an index, and its number by halving."""
+        """The task meant by ``t-42``, ``42`` or its id, from the ledger up to a position; None when
+        it holds none. It does not matter how long ago the task ended: its events are found by an
+        index, and its number by binary search."""
         with self._reading():
             last = self._end()[0] if until is None else min(until, self._end()[0])
             number = task_number(text)
@@ -165,7 +165,7 @@ class JournalReader:
         return None if told is None else told.task
 
     def find_tasks(self, tasks: Sequence[TaskId]) -> dict[TaskId, Task]:
-        """Those of them that the ledger holds, as they stand now. Each file is opened once."""
+        """Those of them that the ledger holds, as of now. Each file is opened once."""
         with self._reading():
             told = self._retold(tasks, self._end()[0])
             return {task: story.task for task, story in told.items() if story.task is not None}
@@ -190,7 +190,7 @@ class JournalReader:
     # Inside: called with the lock held.
 
     def _retold(self, tasks: Sequence[TaskId], last: Seq) -> dict[TaskId, Retelling]:
-        """What is told of each of them that the ledger holds."""
+        """The retelling of each of them that the ledger holds."""
         told: dict[TaskId, Retelling] = {}
         for path in [path for first, path in self._files() if first <= last]:
             segment = self._segment(path)
@@ -212,7 +212,7 @@ class JournalReader:
         return {task: story for task, story in told.items() if story.task is not None}
 
     def _opening(self) -> FleetState:
-        """What the ledger begins with: empty, or of a recording what came before it."""
+        """The state at the beginning: empty, or for a recording the state before it."""
         files = self._files()
         if not files:
             return EMPTY_STATE
@@ -221,7 +221,7 @@ class JournalReader:
         return event.state if isinstance(event, SegmentOpened) else EMPTY_STATE
 
     def _submitted_as(self, number: int, last: Seq) -> TaskId | None:
-        """Numbers rise with positions, so halving finds one."""
+        """Found by binary search, because numbers rise with positions."""
         files = self._files()
         low, high = self._first(), last + 1
         while low < high:
@@ -265,9 +265,8 @@ class JournalReader:
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
-        """One call at a time; what SQLite meets in a file is told as what it means. Raises
-        JournalDamaged where the file is not what was written, JournalFailed where the system
-        refused."""
+        """One call at a time; translates SQLite's errors. Raises JournalDamaged where the file
+        differs from what was written, JournalFailed where the system refused."""
         with self._lock:
             try:
                 yield
@@ -277,7 +276,7 @@ class JournalReader:
 
     def _lost_with(self, segment: Path) -> tuple[int, int]:
         """The events that cannot be trusted without a segment: those from its first one on, as far
-        as the files and the head file know. Numbers are all that is read."""
+        as the files and the head file show. Only numbers are read."""
         files = numbered_files(self.directory, "events")
         first = next((first for first, path in files if path == segment), 1)
         last = max((first for first, _ in files), default=first)
@@ -295,7 +294,7 @@ class JournalReader:
         return [(first, path) for first, path in files if first <= self._until]
 
     def _first(self) -> int:
-        """The first position that is kept: a recording may begin anywhere."""
+        """The first stored position: a recording may begin anywhere."""
         files = self._files()
         return files[0][0] if files else 1
 
@@ -359,7 +358,7 @@ class JournalReader:
         return None if found is None else found[1]
 
     def _last_before(self, at_ms: int) -> Seq:
-        """Instants never run backwards and positions have no gaps, so halving finds it."""
+        """Found by binary search: instants never run backwards and positions have no gaps."""
         files = self._files()
         low, high = files[0][0] - 1, int(self._end()[0])
         while low < high:

@@ -1,7 +1,7 @@
 """Segments: the files ``events-<first seq>.db`` that add up to the ledger.
 
 A segment opens with an event that carries the state of everything before it, so reading may begin
-at any segment. It appears under its name only when it is whole.
+at any segment. It appears under its name only when it is complete.
 """
 
 import os
@@ -27,27 +27,27 @@ FORMAT = 1
 SQLITE_VERSION = sqlite3.sqlite_version
 
 MAX_EPOCH = 2**53
-"""No engine gets so far; an imported recording says it, so that none can write there."""
+"""No engine reaches it; imported recordings have it, so that none can write there."""
 
 BUSY_TIMEOUT_S = 5.0
 LOCK_WAIT_S = 2.0
-"""How long an engine waits for another program's lock before its callers are told. A checkpoint or
-a backup of ours holds none for so long."""
+"""How long an engine waits for another program's lock before its callers get an error. Our own
+checkpoints and backups hold locks for less time."""
 PAGE_BYTES = 16 * 1024 * 1024
 """Of bodies read at a time: a page of large events ends early."""
 MAX_TASK_EVENTS = 10_000
-"""The story of one task, where it is shown, is cut after this many events of a segment."""
+"""The displayed story of one task is cut after this many events of a segment."""
 
 _DIGITS = 16
 _BODY = 5
-"""Where the body stands in a row."""
+"""The index of the body in a row."""
 
 EventRow = tuple[int, int, int, str, int, bytes, bytes, str | None]
 """A row of ``events`` with the task it is about."""
 
 
 class Submission(NamedTuple):
-    """Where a task began."""
+    """The submission of a task."""
 
     seq: int
     number: int
@@ -55,7 +55,7 @@ class Submission(NamedTuple):
 
 
 class _Numbered(msgspec.Struct):
-    """Of a ``task.submitted``: all that is asked of it here."""
+    """The part of a ``task.submitted`` that is used here."""
 
     number: int
 
@@ -64,7 +64,7 @@ _numbered = msgspec.json.Decoder(_Numbered)
 
 
 class SegmentInfo(NamedTuple):
-    """What a segment says about itself."""
+    """The metadata of a segment."""
 
     first_seq: int
     previous_hash: bytes
@@ -73,7 +73,7 @@ class SegmentInfo(NamedTuple):
 
 
 def segment_path(directory: Path, first_seq: int) -> Path:
-    """Where the segment that begins at ``first_seq`` lives."""
+    """The path of the segment that begins at ``first_seq``."""
     return directory / f"events-{first_seq:0{_DIGITS}d}.db"
 
 
@@ -88,8 +88,8 @@ def numbered_files(directory: Path, family: str) -> list[tuple[int, Path]]:
 
 
 def open_read_only(path: Path) -> sqlite3.Connection:
-    """A connection that cannot write. Raises JournalTooNew, JournalUnfinished, or sqlite3.Error for
-    what is no database of ours."""
+    """A read-only connection. Raises JournalTooNew, JournalUnfinished, or sqlite3.Error for a file
+    that is not one of our databases."""
     if path.exists() and not path.is_file():  # SQLite would wait for the other end of a pipe
         raise sqlite3.DatabaseError("it is not a regular file")
     connection = sqlite3.connect(
@@ -117,9 +117,9 @@ def open_read_only(path: Path) -> sqlite3.Connection:
 def check_format(connection: sqlite3.Connection, path: Path) -> None:
     """Raises JournalTooNew when the file was written by a newer version and cannot be read by this
     one, sqlite3.DatabaseError when no version wrote it. A file says its format in ``user_version``,
-    and in ``application_id`` the lowest format a program must know to read it (0: the same); to
-    write it one must know its own. Views and triggers, which can be made to run without end, are in
-    none, but for the fence."""
+    and in ``application_id`` the lowest format that a program must know to read it (0: the same);
+    to write it a program must know the file's own. Views and triggers, which could run without end,
+    are in none, except for the fence."""
     (found,) = connection.execute("PRAGMA user_version").fetchone()
     (needed,) = connection.execute("PRAGMA application_id").fetchone()
     if found < 1 or not 0 <= needed <= found:
@@ -149,9 +149,9 @@ def create_database(path: Path, family: str) -> sqlite3.Connection:
 
 
 def create_segment(directory: Path, previous: Head, rows: Iterable[EventRow], epoch: int) -> Path:
-    """Write a new segment after ``previous``; a reader sees all of its rows or no file.
+    """Write a new segment after ``previous``; readers see all of its rows or no file.
 
-    The rows must continue the chain. Raises FileExistsError when somebody else made the segment,
+    The rows must continue the chain. Raises FileExistsError when another process made the segment,
     sqlite3.Error and OSError when the disk refuses.
     """
     first_seq = previous.seq + 1
@@ -190,18 +190,18 @@ class SegmentReader:
     """Reads one segment. Every method is one short transaction."""
 
     def __init__(self, path: Path) -> None:
-        """Raises JournalTooNew, or sqlite3.Error when the file is no segment."""
+        """Raises JournalTooNew, or sqlite3.Error when the file is not a segment."""
         self.path = path
         self._connection = open_read_only(path)
         self._files = self._identities()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._connection.close()
 
     def is_current(self) -> bool:
-        """Whether the files that were opened are still those with these names: in a log that was
-        removed and made again nothing new is ever seen."""
+        """Whether the opened files still have their names: a reader of a log that was removed and
+        recreated never sees anything new."""
         now = self._identities()
         self._files = tuple(was or found for was, found in zip(self._files, now, strict=True))
         return all(was == found for was, found in zip(self._files, now, strict=True) if found)
@@ -218,7 +218,7 @@ class SegmentReader:
         return tuple(found)
 
     def info(self) -> SegmentInfo:
-        """What the segment says about itself now."""
+        """The current metadata of the segment."""
         found = self._connection.execute(query("segment_read")).fetchone()
         if found is None:
             raise sqlite3.DatabaseError("it does not say which segment it is")
@@ -228,7 +228,7 @@ class SegmentReader:
         return SegmentInfo(first_seq, previous_hash, epoch, bool(sealed))
 
     def rows(self, after: int, limit: int) -> list[ChainRow]:
-        """The next rows after a position, at most ``limit`` and few more than PAGE_BYTES."""
+        """The next rows after a position, at most ``limit`` and little more than PAGE_BYTES."""
         return [ChainRow._make(row) for row in self._page("events_after", after, limit)]
 
     def all_rows(self, after: int, page: int) -> Iterator[ChainRow]:
@@ -238,7 +238,7 @@ class SegmentReader:
             after = rows[-1].seq
 
     def filed_rows(self, after: int, page: int) -> Iterator[tuple[ChainRow, str | None]]:
-        """Like :meth:`all_rows`, with the task that each row is found by."""
+        """Like :meth:`all_rows`, with the task under which each row is indexed."""
         while True:
             found = self._page("events_filed", after, page)
             if not found:
@@ -248,8 +248,8 @@ class SegmentReader:
             after = found[-1][0]
 
     def problem(self, *, thorough: bool) -> str:
-        """What SQLite itself finds wrong with the file; empty when nothing is. ``thorough`` also
-        compares indexes with their tables, which takes several times as long."""
+        """The fault that SQLite itself finds in the file; empty when there is none. ``thorough``
+        also compares indexes with their tables, which takes several times as long."""
         check = "integrity_check" if thorough else "quick_check"
         (first,) = self._connection.execute(f"PRAGMA {check}(1)").fetchone()
         return "" if first == "ok" else str(first).splitlines()[0]
@@ -262,7 +262,7 @@ class SegmentReader:
         ]
 
     def task_rows(self, task: str, after: int = 0) -> list[ChainRow]:
-        """The next rows about one task, at most MAX_TASK_EVENTS and few more than PAGE_BYTES."""
+        """The next rows about one task, at most MAX_TASK_EVENTS and little more than PAGE_BYTES."""
         page = self._page("events_of_task", task, after, MAX_TASK_EVENTS)
         return [ChainRow._make(row) for row in page]
 

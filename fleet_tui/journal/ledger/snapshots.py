@@ -1,7 +1,7 @@
-"""Snapshots: the folded state at some positions, so that opening and seeking read little.
+"""Snapshots: the folded state at some positions, so that opening and seeking are fast.
 
-A cache and never the truth: each names the ledger's hash at its position, the version whose fold
-made it and the digest of its own bytes, and one that does not fit is ignored.
+Only a cache: each holds the ledger's hash at its position, the version whose fold made it and the
+digest of its own bytes, and one that does not match is ignored.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ _decoder = msgspec.json.Decoder(FleetState)
 
 
 def snapshot_path(directory: Path, seq: int) -> Path:
-    """Where the snapshot at a position lives."""
+    """The path of the snapshot at a position."""
     return directory / f"snapshot-{seq:016d}.json.z"
 
 
@@ -39,7 +39,8 @@ def snapshot_seqs(directory: Path) -> list[int]:
 
 
 def write_snapshot(directory: Path, state: FleetState, ledger_hash: bytes) -> None:
-    """Keep the state at its position and drop the oldest beyond MAX_SNAPSHOTS. Raises OSError."""
+    """Store the state at its position and delete the oldest beyond MAX_SNAPSHOTS. Raises
+    OSError."""
     content = zlib.compress(msgspec.json.encode(state), COMPRESSION)
     path = snapshot_path(directory, state.seq)
     temporary = path.with_name(f".{path.name}.new")
@@ -53,7 +54,8 @@ def write_snapshot(directory: Path, state: FleetState, ledger_hash: bytes) -> No
 
 
 def read_snapshot(directory: Path, seq: int, ledger_hash: bytes) -> FleetState | None:
-    """The state at a position, or None when the snapshot is missing or does not fit the ledger."""
+    """The state at a position, or None when the snapshot is missing or does not match the
+    ledger."""
     with contextlib.suppress(OSError, ValueError, zlib.error):
         content = read_there(snapshot_path(directory, seq))
         told_ledger, told_digest, packed = content[:32], content[32:64], content[64:]
@@ -67,7 +69,7 @@ def read_snapshot(directory: Path, seq: int, ledger_hash: bytes) -> FleetState |
 def newest_snapshot(
     directory: Path, after: int, until: int, hash_at: Callable[[int], bytes | None]
 ) -> FleetState | None:
-    """The newest state that fits at a position after ``after`` and not after ``until``."""
+    """The newest matching state at a position after ``after`` and not after ``until``."""
     for seq in reversed([seq for seq in snapshot_seqs(directory) if after < seq <= until]):
         ledger_hash = hash_at(seq)
         state = read_snapshot(directory, seq, ledger_hash) if ledger_hash else None

@@ -1,4 +1,4 @@
-"""One transaction as one call, that says truly whether it was stored."""
+"""One transaction as one call, with a reliable result whether it was stored."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ from fleet_tui.journal.ledger.segments import EventRow
 from fleet_tui.journal.ledger.troubles import PRIMARY, StorageError, code_of
 
 FAMILY: Final = ("", "-wal", "-shm")
-"""What SQLite's names for the parts of a database in WAL mode end in."""
+"""The suffixes of SQLite's files of a database in WAL mode."""
 
 
 class FilesGone(sqlite3.OperationalError):
-    """Files that are written to do not have their names any more: what was stored in them just now
-    may be in no file that can be opened."""
+    """Files that are being written have lost their names: rows just stored in them may be in no
+    file that can be opened."""
 
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__(f"{' and '.join(names)} was removed or replaced")
@@ -31,7 +31,7 @@ class CommitInDoubt(sqlite3.OperationalError):
 
 
 _NOT_COMMITTED = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY})
-"""A COMMIT that ends so has not written its last frame, and so does SQLITE_IOERR_WRITE."""
+"""A COMMIT that fails with these, or with SQLITE_IOERR_WRITE, has not written its last frame."""
 
 
 class Transaction(sqlite3.Connection):
@@ -45,27 +45,27 @@ class Transaction(sqlite3.Connection):
         super().__init__(database, *arguments, **options)
         self._path = Path(database)
         self._files: tuple[Identity | None, ...] | None = None
-        """Which files the segment and its companions are; None before the first commit."""
+        """The identities of the segment and its companion files; None before the first commit."""
 
     def executemany(  # type: ignore[override]  # narrower than sqlite3's: rows only
         self, sql: str, rows: Sequence[EventRow], /
     ) -> sqlite3.Cursor:
-        """All rows or none. Raises sqlite3.Error when it is none; CommitInDoubt and FilesGone when
-        the error came so late that the disk may have them. The transaction is over either way.
-        Without rows only the files are looked after."""
+        """All rows or none. Raises sqlite3.Error when none were stored; CommitInDoubt and FilesGone
+        when the error came so late that the disk may have them. The transaction is over either way.
+        Without rows only the files are checked."""
         if not rows:
             self.look_after_files()
             return self.cursor()
         self.execute("BEGIN IMMEDIATE")
         try:
             cursor = super().executemany(sql, rows)
-        except BaseException:  # the transaction is taken back
+        except BaseException:  # the transaction is rolled back
             self._take_back()
             raise
         try:
             self._commit()
             self._look_after_commit()
-        except BaseException:  # the cursor is let go
+        except BaseException:  # the cursor is released
             # The error outlives the connection, and with the cursor in its traceback SQLite would
             # keep the connection open, and share its files that are gone with the next one.
             cursor.close()
@@ -83,7 +83,8 @@ class Transaction(sqlite3.Connection):
             raise CommitInDoubt(error) from error
 
     def _look_after_commit(self) -> None:
-        """:meth:`look_after_files`, after which nobody may say that nothing was stored."""
+        """:meth:`look_after_files` after a commit, when an error no longer means that nothing was
+        stored."""
         try:
             self.look_after_files()
         except FilesGone:
@@ -92,9 +93,10 @@ class Transaction(sqlite3.Connection):
             raise CommitInDoubt(error) from error
 
     def look_after_files(self) -> None:
-        """Whether the files that we write to still have their names: without them a commit is
-        stored in files that nobody can open again. What is in a write-ahead log that lost its name
-        goes into the segment, so that nothing of it is lost. Raises FilesGone; sqlite3.Error."""
+        """Check that the files being written still have their names: without them a commit is
+        stored in files that cannot be opened again. The content of a write-ahead log that lost its
+        name is moved into the segment, so that none of it is lost. Raises FilesGone;
+        sqlite3.Error."""
         now = tuple(identity(f"{self._path}{suffix}") for suffix in FAMILY)
         if self._files is None or None in self._files:
             self._files = now

@@ -1,9 +1,9 @@
-"""What the system's refusals at the journal's edge mean: errors of the operating system and of
-SQLite, mapped to the one table of :mod:`fleet_tui.core.modes`.
+"""Maps errors of the operating system and of SQLite to the one table of
+:mod:`fleet_tui.core.modes`.
 
-SQLite keeps the error number to itself: ``unable to open database file`` may be a missing file, a
-permission, or no descriptor being left. For such codes the directory is touched, which meets the
-same refusal with its number.
+SQLite hides the error number: ``unable to open database file`` may be a missing file, a permission,
+or a lack of descriptors. For such codes a file in the directory is written, which gives the same
+error with its number.
 """
 
 import os
@@ -40,7 +40,7 @@ _BY_PRIMARY: Final[dict[int, Trouble]] = {
     sqlite3.SQLITE_CORRUPT: Trouble.DAMAGED,
     sqlite3.SQLITE_NOTADB: Trouble.DAMAGED,
 }
-"""Codes that are not here (an SQL error, a constraint) say nothing about the system."""
+"""Other codes (an SQL error, a constraint) are not about the system."""
 
 _BY_CODE: Final[dict[int, Trouble]] = {
     sqlite3.SQLITE_IOERR_NOMEM: Trouble.NO_MEMORY,
@@ -51,17 +51,17 @@ _BY_CODE: Final[dict[int, Trouble]] = {
 _HIDES_A_NUMBER: Final = frozenset(
     {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}
 )
-"""Codes behind which the operating system's own error decides."""
+"""Codes for which the operating system's own error decides."""
 
 TOUCH_NAME: Final = ".touch.new"
-"""Like every ``.*.new``, the next engine removes it should it be left behind."""
+"""Like every ``.*.new``, it is removed by the next engine if left behind."""
 
 TOUCH_BYTES: Final = 64 * 1024
-"""Enough to meet a quota."""
+"""Enough to run into a quota."""
 
 
 def trouble_of(error: StorageError, directory: Path) -> Trouble:
-    """What a refusal means. May touch the directory to find out; never raises."""
+    """The trouble behind an error. May write to the directory to find out; never raises."""
     if isinstance(error, MemoryError):
         return Trouble.NO_MEMORY
     if isinstance(error, OSError):
@@ -83,7 +83,7 @@ def code_of(error: sqlite3.Error) -> int | None:
 
 
 def touched(directory: Path) -> OSError | None:
-    """Make, write, sync and remove a file in the directory: what the system says to that."""
+    """Create, write, sync and remove a file in the directory; returns the system's error."""
     path = directory / TOUCH_NAME
     flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
@@ -101,15 +101,15 @@ def touched(directory: Path) -> OSError | None:
 
 
 def is_damage(error: sqlite3.Error) -> bool:
-    """Whether a file that could be opened is not what was written: what SQLite found in it, or what
-    is missing in it. False for everything that the system refused on the way there."""
+    """Whether a file that could be opened differs from what was written: by SQLite's findings, or
+    by missing parts. False for every error of the system on the way there."""
     code = code_of(error)
     return code is None or _BY_PRIMARY.get(code & PRIMARY, Trouble.DAMAGED) is Trouble.DAMAGED
 
 
 def in_words(trouble: Trouble, error: StorageError, directory: Path) -> str:
-    """``the disk reports errors: [Errno 5] Input/output error``; for a lock, who holds it where the
-    system tells: ``another program holds a lock on the ledger: pid 12 (sqlite3)``."""
+    """``the disk reports errors: [Errno 5] Input/output error``; for a lock, its holder where the
+    system reports it: ``another program holds a lock on the ledger: pid 12 (sqlite3)``."""
     if trouble is Trouble.LOCKED:
         files = numbered_files(directory, "events")
         if files and (holders := named(lockers(files[-1][1], but=os.getpid()))):
@@ -120,7 +120,7 @@ def in_words(trouble: Trouble, error: StorageError, directory: Path) -> str:
 
 
 def failure(error: StorageError, directory: Path, what: str) -> JournalFailed:
-    """A refusal as the error that ends the use of a ledger; ``what`` cannot be done."""
+    """An error of the system as the one that ends the use of a ledger; ``what`` cannot be done."""
     trouble = trouble_of(error, directory)
     return JournalFailed(
         f"{what}: {in_words(trouble, error, directory)}",
@@ -130,7 +130,7 @@ def failure(error: StorageError, directory: Path, what: str) -> JournalFailed:
 
 
 def unreadable(error: sqlite3.Error, path: Path, first_bad_seq: int, last_seq: int) -> JournalError:
-    """A file of the ledger that could not be read: damaged where that is proved, else refused."""
+    """A file of the ledger that could not be read: damaged where that is proven, else refused."""
     if is_damage(error):
         reason = f"{path.name} cannot be read ({error})"
         return JournalDamaged(path.parent, reason, first_bad_seq, last_seq)

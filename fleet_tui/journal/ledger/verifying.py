@@ -1,5 +1,5 @@
-"""Whether a ledger is what was written: every row of every segment, the files themselves, and the
-head beside them. When it is not, from where to where it cannot be relied on."""
+"""Verifies a ledger: every row of every segment, the files themselves, and the head file. If it is
+damaged, determines the range that cannot be trusted."""
 
 import sqlite3
 from collections.abc import Generator, Iterable, Iterator
@@ -21,25 +21,25 @@ from fleet_tui.journal.ledger.wal import Dropped, dropped
 PAGE_EVENTS = 5_000
 """Rows per transaction: a few milliseconds, so that a reader cannot block a checkpoint for long."""
 STEP_EVENTS = 500
-"""Rows that are checked in one step of many: a few milliseconds too."""
+"""Rows that are checked in one step: a few milliseconds too."""
 
 
 _OPENED = SegmentOpened.__struct_config__.tag
-"""The kind of a segment's first event, which is about no task."""
+"""The kind of a segment's first event, which has no task."""
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether the ledger is what was written."""
+    """The result of verifying a ledger."""
 
     intact: bool
     events: int
-    """Events that were checked and are as they were written."""
+    """Events that were checked and are intact."""
     last_seq: Seq
     """The newest of them."""
     first_bad_seq: Seq | None = None
-    """From here on nothing can be relied on."""
+    """From here on nothing can be trusted."""
     last_bad_seq: Seq | None = None
-    """Up to here, as far as the files or the head file know."""
+    """Up to here, as far as the files or the head file show."""
     reason: str = ""
 
     @property
@@ -52,14 +52,14 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Checker:
-    """Walks the chain row by row; remembers the first row that is not what was written."""
+    """Follows the chain row by row; remembers the first damaged row."""
 
     def __init__(self, start: Head) -> None:
-        """``start`` is the position before the first row that will be shown."""
+        """``start`` is the position before the first row that will be passed."""
         self.head = start
         self.events = 0
         self.bytes = 0
-        """Of the bodies of these events, but for the first one: a segment's is its state."""
+        """Of the bodies of these events, except the first one, which is a segment's state."""
         self.bad_seq: int | None = None
         self._epoch = 0
 
@@ -78,7 +78,7 @@ class Checker:
 
 
 class _Bad(Exception):
-    """From ``seq`` on the ledger is not what was written."""
+    """From ``seq`` on the ledger is damaged."""
 
     def __init__(self, seq: int, reason: str) -> None:
         self.seq = seq
@@ -89,8 +89,8 @@ class _Bad(Exception):
 def verify(directory: Path) -> Verification:
     """Check a whole journal directory; may run beside an engine.
 
-    Raises JournalMissing, JournalTooNew, and JournalFailed or OSError when the system lets nobody
-    read it; what is damaged is what this tells of.
+    Raises JournalMissing, JournalTooNew, and JournalFailed or OSError when the system refuses to
+    read it; damage is in the result.
     """
     steps = verify_in_steps(directory)
     while (checked := next_step(steps)) is None:
@@ -102,7 +102,8 @@ Steps = Generator[None, None, Verification]
 
 
 def next_step(steps: Steps) -> Verification | None:
-    """Take a step of a long check; what was found after the last one. Raises as :func:`verify`."""
+    """Take a step of a long check; returns the result after the last one. Raises as
+    :func:`verify`."""
     try:
         next(steps)
     except StopIteration as ended:
@@ -112,15 +113,15 @@ def next_step(steps: Steps) -> Verification | None:
 
 
 def verify_in_steps(directory: Path) -> Steps:
-    """:func:`verify` for those who have something else to do in between. A step takes a few
-    milliseconds, but for SQLite's own look at a file, which holds up no other thread."""
+    """:func:`verify` for callers with other work in between. A step takes a few milliseconds,
+    except SQLite's own check of a file, which blocks no other thread."""
     try:
         remembered = read_head(directory)
     except ValueError:
         remembered, unreadable = None, True
     else:
         unreadable = False
-    files = numbered_files(directory, "events")  # after the head: what it remembers is in them
+    files = numbered_files(directory, "events")  # read after the head: its events are in them
     if not files:
         if remembered is None and not unreadable:
             raise JournalMissing(f"there is no journal in {directory}")
@@ -152,7 +153,8 @@ def verify_in_steps(directory: Path) -> Steps:
 
 
 def dropped_unless_in_use(directory: Path) -> Dropped | None:
-    """What damaged logs lost. A working engine has looked at them when it began, and writes."""
+    """The events that damaged logs lost. Skipped beside a running engine, which checked them at its
+    start and writes to them."""
     if lock_holder(directory) is not None:
         return None
     lost = dropped(directory)
@@ -171,7 +173,7 @@ def _beginning(first_seq: int, path: Path) -> Head:
 def _check_segment(
     checker: Checker, first_seq: int, path: Path, remembered: Head | None
 ) -> Generator[None]:
-    """Follow the chain through one segment, then look at the file. Raises _Bad."""
+    """Follow the chain through one segment, then check the file. Raises _Bad."""
     try:
         with closing(SegmentReader(path)) as segment:
             info = segment.info()
@@ -199,14 +201,15 @@ def _check_segment(
 
 
 def _unreadable(error: sqlite3.Error, path: Path, seq: int) -> Exception:
-    """A file that was refused is not a file that is damaged, and is not told of as such."""
+    """A file that could not be opened is not a damaged file, and is not reported as such."""
     if is_damage(error):
         return _Bad(seq, f"{path.name} cannot be read ({error})")
     return failure(error, path.parent, f"{path} cannot be read")
 
 
 def _filed_rows(segment: SegmentReader, after: int) -> Iterator[ChainRow]:
-    """The rows. The task that a row is found by is no part of its hash, so it is looked at here."""
+    """The rows. The task under which a row is indexed is not part of its hash, so it is checked
+    here."""
     for row, task in segment.filed_rows(after, PAGE_EVENTS):
         if row.kind == _OPENED and task is None:
             yield row  # the whole state: the one event that takes long to decode
@@ -226,7 +229,7 @@ def _check_end(last: Head, remembered: Head, first_seq: int) -> None:
 
 
 def _last_of(files: list[tuple[int, Path]]) -> int:
-    """The last event that the files claim to have, as far as they can be read."""
+    """The last event in the files, as far as they can be read."""
     for first_seq, path in reversed(files):
         with suppress(sqlite3.Error), closing(SegmentReader(path)) as segment:
             return max(segment.ends()[1][0], first_seq)

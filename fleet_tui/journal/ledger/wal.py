@@ -1,12 +1,12 @@
-"""What a damaged write-ahead log would lose without a word.
+"""Finds the commits that a damaged write-ahead log would lose silently.
 
 SQLite reads its log up to the first frame whose checksum is wrong and drops the rest: that is how a
-crash in the middle of a commit is undone. A changed byte looks the same to it, and takes every
-later commit away. The two differ in what follows: each commit is on the disk before the next one is
-begun, so a sound frame of a later transaction proves that the bad one was whole once.
+crash in the middle of a commit is undone. A changed byte looks the same to it, and loses every
+later commit. The two differ in the frames that follow: each commit is on the disk before the next
+one is begun, so a valid frame of a later transaction proves that the bad one was once complete.
 
-Only the last transaction cannot be told from one that was never completed; the head file knows it
-within a second.
+Only the last transaction cannot be distinguished from one that was never completed; the head file
+has it within a second.
 
 Format: https://www.sqlite.org/fileformat2.html#walformat
 """
@@ -21,7 +21,7 @@ from fleet_tui.journal.directory import open_there
 from fleet_tui.journal.ledger.segments import numbered_files
 
 MAGIC = 0x377F0682
-"""Its last bit says that checksums are over big-endian words."""
+"""Its last bit means that checksums are over big-endian words."""
 VERSION = 3_007_000
 PAGE_SIZES = frozenset(1 << bits for bits in range(9, 17))
 _HEADER = struct.Struct(">8I")
@@ -34,11 +34,11 @@ Sums = tuple[int, int]
 
 
 class Dropped(NamedTuple):
-    """Commits that SQLite would not see any more."""
+    """Commits that SQLite would no longer see."""
 
     segment: Path
     transactions: int
-    """At least so many, of one event or more."""
+    """At least this many, each of one or more events."""
 
     @property
     def reason(self) -> str:
@@ -47,8 +47,8 @@ class Dropped(NamedTuple):
 
 
 def dropped(directory: Path) -> Dropped | None:
-    """What the logs of a ledger lost, None when nothing. Only while nobody writes: a commit that is
-    being written is not whole yet. Changes nothing. Raises OSError."""
+    """The commits that the logs of a ledger lost, None when nothing. Only while nothing writes: a
+    commit that is being written is not complete yet. Changes nothing. Raises OSError."""
     for _, segment in numbered_files(directory, "events"):
         try:
             with os.fdopen(open_there(segment.with_name(f"{segment.name}-wal")), "rb") as log:
@@ -61,7 +61,7 @@ def dropped(directory: Path) -> Dropped | None:
 
 
 def _lost_in(log: BufferedReader) -> int:
-    """Transactions behind the first bad frame, when one of them proves that it was whole."""
+    """Transactions after the first bad frame, when one of them proves that it was once complete."""
     head = log.read(_HEADER.size)
     if len(head) < _HEADER.size:
         return 0
@@ -75,7 +75,7 @@ def _lost_in(log: BufferedReader) -> int:
     lost = 0
     while len(frame := log.read(_FRAME.size + page)) == _FRAME.size + page:
         _, pages_after_commit, salt_1, salt_2, *told = _FRAME.unpack_from(frame)
-        ours = [salt_1, salt_2] == salts  # other frames are from before the log was begun anew
+        ours = [salt_1, salt_2] == salts  # other frames are from before the log was restarted
         sound = ours and _sums(order, before, frame[:_SUMMED] + frame[_FRAME.size :]) == (
             told[0],
             told[1],
@@ -91,7 +91,7 @@ def _lost_in(log: BufferedReader) -> int:
 
 
 def _sums(order: str, before: Sums, content: bytes) -> Sums:
-    """SQLite's checksum of the content, going on from the one before it."""
+    """SQLite's checksum of the content, continued from the previous one."""
     one, two = before
     for first, second in struct.iter_unpack(f"{order}II", content):
         one = (one + first + two) & _WORD

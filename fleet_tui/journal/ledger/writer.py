@@ -1,16 +1,16 @@
 """The ledger's one writer.
 
 ``append`` returns when its events are on the disk. Requests that wait together share one
-transaction, so that many callers pay for one fsync; a cancelled caller changes nothing for the
-others, and its events are stored all the same.
+transaction, so that many callers share one fsync; a cancelled caller does not affect the others,
+and its events are stored anyway.
 
-A full disk is no failure: SQLite has then taken back the whole transaction, so callers are told
-that nothing was stored, the ballast makes room for what the engine says about itself, and writing
-goes on once the ballast can be made anew. Neither is anything else that the system refuses before
-a commit is on its way: a foreign lock, no memory, no descriptors, a read-only file system.
-The next call simply tries again. Only after an error that leaves open what the disk has of a commit
-is nothing trusted any more: the writer has failed, says so to every caller, and a new one must
-verify. What each refusal means stands in :data:`fleet_tui.core.modes.TROUBLES`.
+A full disk is not a failure: SQLite has then rolled back the whole transaction, so callers learn
+that nothing was stored, the ballast frees space for the engine's own events, and writing resumes
+once the ballast can be recreated. Neither is any other error before a commit is in progress: a
+foreign lock, no memory, no descriptors, a read-only file system. The next call simply tries again.
+Only after an error that leaves it uncertain how much of a commit is on the disk nothing is trusted:
+the writer has failed, reports this to every caller, and a new one must verify.
+:data:`fleet_tui.core.modes.TROUBLES` has the meaning of each error.
 """
 
 import asyncio
@@ -54,17 +54,17 @@ MAX_BATCH_REQUESTS = 64
 """Requests that share a transaction."""
 
 MAX_WAITING_REQUESTS = 4_096
-"""Callers beyond this wait for their turn to wait."""
+"""Callers beyond this wait until they can be queued."""
 
 MAX_SEGMENT_ROWS = 200_000
 MAX_SEGMENT_BYTES = 64 * 1024 * 1024
-"""Bodies of one segment, its opening state not counted."""
+"""Bodies of one segment, without its opening state."""
 
 MAX_REMADE = 16
 MAX_TIMES = 4_096
 
 KEEP_EVERY_S = 1.0
-"""At most this often the head is written, the WAL checkpointed and a snapshot taken."""
+"""Minimum interval for writing the head, checkpointing the WAL and taking a snapshot."""
 
 WAL_PAGES = 8_192
 """A WAL of 32 MiB is checkpointed by the write itself; normally the keeper comes first."""
@@ -78,7 +78,7 @@ class _Request(NamedTuple):
 
 
 class JournalWriter:
-    """The owner of a ledger. Make one with :meth:`open`; every one must be closed."""
+    """The owner of a ledger. Created by :meth:`open`; must be closed."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class JournalWriter:
         self.directory = home.directory
         self.epoch: Epoch = taken.epoch
         self.failure: JournalFailed | None = None
-        """Why nothing is written any more; None while all is well."""
+        """Why the writer has failed; None while it works."""
         self._now_ms = now_ms
         self._pid = pid
         self._lock = taken.lock
@@ -105,26 +105,27 @@ class JournalWriter:
         self._connection = connection
         self._batch_requests = batch_requests
         self._abandoned: asyncio.Future[None] | None = None
-        """Set when the connection was stopped instead of closed: its thread's end."""
+        """Set when the connection was stopped instead of closed: the end of its thread."""
         self._waiting: deque[_Request] = deque()
         self._room = asyncio.Semaphore(MAX_WAITING_REQUESTS)
         self._wake = asyncio.Event()
         self._dirty = asyncio.Event()
         self._full = taken.full
-        """The disk was full and the ballast could not be made anew since."""
+        """The disk was full and the ballast could not be recreated since."""
         self._home = home
         self._head_mark = _mark(self.directory / HEAD_NAME)
-        """Which head file was written last, by :func:`take` at first."""
+        """The head file that was written last, at first by :func:`take`."""
         self._remade: deque[str] = deque(maxlen=MAX_REMADE)
-        """Names of files that went away and were made again, the newest last."""
+        """Names of files that vanished and were recreated, the newest last."""
         self._times: deque[tuple[float, float]] = deque(maxlen=MAX_TIMES)
         """(when, how long) of the newest commits, in seconds."""
         self._unavailable: JournalUnavailable | None = None
-        """Why the newest try stored nothing."""
+        """Why the latest try stored nothing."""
         self.behind: JournalUnavailable | None = None
-        """Why the head cannot be kept up with the ledger, which can be written; None when it is."""
+        """Why the head cannot be kept up to date although the ledger can be written; None when it
+        is."""
         self._between = False
-        """The segment is sealed and the next one could not be made yet."""
+        """The segment is sealed and the next one could not be created yet."""
         self._failed = asyncio.Event()
         self._closing = False
         self._stopping = asyncio.Event()
@@ -142,20 +143,20 @@ class JournalWriter:
         batch_requests: int = MAX_BATCH_REQUESTS,
         home: Home | None = None,
     ) -> "JournalWriter":
-        """Own the ledger in ``directory`` and record that an engine started.
+        """Lock the ledger in ``directory`` and record that an engine started.
 
         Makes the directory and the ledger when there are none. ``batch_requests`` share a
-        transaction at most; more of them suit bulk writing, where no caller waits for its own
-        event. ``home`` is that directory as an engine that begins anew had it. Raises
-        UnsafeDirectory, JournalInUse (naming the holder), JournalDamaged, RestoreUnfinished,
-        JournalTooNew, JournalUnavailable, JournalFailed.
+        transaction at most; larger values suit bulk writing, where no caller waits for its own
+        event. ``home`` is that directory as a restarted engine had it. Raises UnsafeDirectory,
+        JournalInUse (naming the holder), JournalDamaged, RestoreUnfinished, JournalTooNew,
+        JournalUnavailable, JournalFailed.
         """
         home = home or Home(directory)
         opening = asyncio.create_task(asyncio.to_thread(take, home, now_ms, pid))
         try:
             taken = await asyncio.shield(opening)
         except asyncio.CancelledError:
-            with contextlib.suppress(Exception):  # whatever it was, nobody waits for it any more
+            with contextlib.suppress(Exception):  # whatever it was, no caller waits for it
                 (await opening).lock.release()
             raise
         except (sqlite3.Error, OSError, MemoryError) as error:
@@ -165,21 +166,21 @@ class JournalWriter:
         except (sqlite3.Error, OSError, MemoryError) as error:
             taken.lock.release()
             raise await _cannot_open(directory, error) from error
-        except BaseException:  # the lock is let go
+        except BaseException:  # release the lock
             taken.lock.release()
             raise
         writer = cls(home, now_ms, taken, connection, batch_requests, pid)
         try:
             started = EngineStarted(epoch=writer.epoch, version=version, pid=pid)
             await writer.append([started], now_ms())
-        except BaseException:  # the writer is closed, with its lock
+        except BaseException:  # close the writer and release its lock
             await writer.close("")
             raise
         return writer
 
     @property
     def state(self) -> FleetState:
-        """What every committed event adds up to, this instant; no caller needs to fold again."""
+        """The state after every committed event so far; no caller needs to fold again."""
         return self._state
 
     @property
@@ -188,7 +189,7 @@ class JournalWriter:
         return self._head.seq
 
     def take_remade(self) -> list[str]:
-        """Names of files of the ledger that went away and were made again since the last call."""
+        """Names of files of the ledger that vanished and were recreated since the last call."""
         names = list(self._remade)
         self._remade.clear()
         return names
@@ -198,20 +199,20 @@ class JournalWriter:
         return list(self._times)
 
     async def failed(self) -> None:
-        """Wait until nothing can be written any more, and raise why."""
+        """Wait until the writer fails, and raise the reason."""
         await self._failed.wait()
         assert self.failure is not None
         raise self.failure
 
     async def append(self, events: Sequence[Event], at_ms: int) -> tuple[Recorded, ...]:
-        """Store events, all or none, and return them at their places once they are on the disk.
+        """Store events, all or none, and return them with their positions once they are on the
+        disk.
 
         ``at_ms`` is raised to the newest instant of the ledger if it is earlier. A caller that is
-        cancelled while it waits does not know; its events may be stored. Raises
-        JournalUnavailable when the system refuses (nothing is stored, and a later try may
-        succeed), JournalFailed when the writer has failed or is closed, codec.Unstorable for an
-        event that could not be read back, and whatever :func:`fold` raises for one that does not
-        fit (nothing is stored then).
+        cancelled while it waits does not know; its events may be stored. Raises JournalUnavailable
+        when the system refuses (nothing is stored, and a later try may succeed), JournalFailed when
+        the writer has failed or is closed, codec.Unstorable for an event that could not be read
+        back, and anything that :func:`fold` raises for an invalid one (nothing is stored then).
         """
         if not events:
             return ()
@@ -227,7 +228,8 @@ class JournalWriter:
             return await done
 
     async def close(self, reason: str) -> None:
-        """Record that the engine stopped, write the head and let go. Safe to call twice."""
+        """Record that the engine stopped, write the head and release everything. Safe to call
+        twice."""
         if self._closing:
             return
         if self.failure is None and reason:
@@ -259,7 +261,7 @@ class JournalWriter:
                 self._wake.clear()
                 while self._waiting:
                     await self._commit(self._next_batch())
-        except BaseException as error:  # its thread is ended, and its callers are told
+        except BaseException as error:  # end its thread, and fail its callers
             self._abandoned = self._connection.stop()  # its thread would keep the process alive
             self._fail(JournalFailed(f"the journal's writer stopped: {error!r}"))
             raise
@@ -285,7 +287,7 @@ class JournalWriter:
             await self._refused(error)
             _refuse(batch, self.failure or self._unavailable)
             return
-        except BaseException:  # its callers are told
+        except BaseException:  # its callers get the error
             _refuse(batch, JournalFailed("the journal's writer was stopped; it may be stored"))
             raise
         ended_s = asyncio.get_running_loop().time()
@@ -303,7 +305,8 @@ class JournalWriter:
     def _place(
         self, batch: list[_Request]
     ) -> tuple[list[EventRow], list[tuple[Recorded, ...]], Head]:
-        """Give every event its place: sequence, instant that never runs backwards, hash."""
+        """Assign every event its position, its instant, which never runs backwards, and its
+        hash."""
         seq, digest = self._head
         at_ms = self._state.at_ms
         rows: list[EventRow] = []
@@ -320,7 +323,7 @@ class JournalWriter:
         return rows, placed, Head(seq, digest)
 
     async def _rotate(self) -> None:
-        """Seal the segment and open the next one with the state so far."""
+        """Seal the segment and open the next one with the current state."""
         try:
             async with self._connection.execute(
                 query("segment_seal"), {"epoch": self.epoch}
@@ -357,8 +360,8 @@ class JournalWriter:
             self._rows, self._bytes = 1, 0
 
     async def _refused(self, error: StorageError) -> None:
-        """Take a refusal in: what can be tried again is told and tried again; otherwise the writer
-        has failed."""
+        """Handle an error: one that may pass is reported and retried; otherwise the writer has
+        failed."""
         if ballast.is_full(error):
             self._unavailable = _full(error)
             await self._give_up_ballast()
@@ -374,7 +377,7 @@ class JournalWriter:
             await self._give_up_ballast()
 
     async def _give_up_ballast(self) -> None:
-        """Make room for the events that say that there is none."""
+        """Free space for the events that record a full disk."""
         self._full = True
         try:
             await asyncio.to_thread(ballast.release, self.directory)
@@ -383,7 +386,7 @@ class JournalWriter:
 
     async def _ready_for(self, batch: Iterable[_Request]) -> bool:
         """Whether a batch can be tried: not after a failure, and after a full disk only once there
-        is room again, or when it is what room was kept back for."""
+        is space again, or when the batch is what the ballast is for."""
         if self.failure is None and self._between:
             await self._begin_segment()
         if self.failure is None and self._full and not all(map(_has_room_kept, batch)):
@@ -398,7 +401,7 @@ class JournalWriter:
         return self.failure is None and not self._between
 
     async def _fail_with(self, error: StorageError) -> None:
-        """Nothing is written after this; a directory that went away is the reason for the rest."""
+        """Nothing is written after this; a missing directory takes precedence as the reason."""
         try:
             await asyncio.to_thread(self._home.stay)
         except StateGone as gone:
@@ -415,7 +418,7 @@ class JournalWriter:
         _refuse(self._waiting, self.failure)
         self._waiting.clear()
 
-    # The keeper's: what follows the ledger at leisure, off the path of a commit.
+    # The keeper's work, which follows the ledger in the background.
 
     async def _keep(self) -> None:
         while self.failure is None and not self._stopping.is_set():
@@ -424,7 +427,7 @@ class JournalWriter:
             try:
                 await asyncio.to_thread(self._home.stay)
                 await asyncio.to_thread(self._stay_owner)
-                if not self._between:  # what is asked of a closed connection is never answered
+                if not self._between:  # calls on a closed connection never return
                     await self._connection.executemany(query("event_insert"), [])
                 head_gone = await asyncio.to_thread(self._is_head_gone)
                 if behind or head_gone:
@@ -443,9 +446,10 @@ class JournalWriter:
                 await asyncio.wait_for(self._stopping.wait(), KEEP_EVERY_S)
 
     def is_owner(self) -> bool:
-        """Whether no other engine has taken this ledger over, as its files say at this moment.
+        """Whether no other engine has taken this ledger over, according to its files at this
+        moment.
 
-        For what is done beside the ledger: a commit finds out by itself. Never raises.
+        For actions outside the ledger: a commit checks this by itself. Never raises.
         """
         if self._lock.is_ours:
             return True
@@ -455,15 +459,15 @@ class JournalWriter:
             return False
 
     def _is_head_gone(self) -> bool:
-        """Whether the head file is not the one that was written last: it is then written anew."""
+        """Whether the head file is not the one that was written last; it is then rewritten."""
         gone = _mark(self.directory / HEAD_NAME) != self._head_mark
         if gone:
             self._remade.append(HEAD_NAME)
         return gone
 
     def _stay_owner(self) -> None:
-        """Notice, within KEEP_EVERY_S and without having anything to write, that the lock file is
-        gone or another engine came. Raises EpochLost."""
+        """Notice, within KEEP_EVERY_S and without a write, that the lock file is gone or another
+        engine took over. Raises EpochLost."""
         if self._lock.is_ours:
             return
         try:
@@ -473,7 +477,7 @@ class JournalWriter:
         try:
             if newest_epoch(self.directory) != self.epoch:
                 raise EpochLost("another engine took over this ledger")
-        except BaseException:  # the new lock is let go
+        except BaseException:  # release the new lock
             lock.release()
             raise
         self._lock.release()
@@ -498,7 +502,7 @@ async def _connect(path: Path) -> aiosqlite.Connection:
         await connection.execute("PRAGMA journal_mode = WAL")
         await connection.execute("PRAGMA synchronous = FULL")
         await connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
-    except BaseException:  # its thread is ended
+    except BaseException:  # end its thread
         connection.stop()
         raise
     return connection
@@ -514,7 +518,7 @@ def _has_room_kept(request: _Request) -> bool:
 
 
 def _mark(path: Path) -> tuple[int, int, int] | None:
-    """Which file this is and which content of it; None for none. Raises OSError."""
+    """The identity of a file and its content; None for none. Raises OSError."""
     try:
         found = path.lstat()
     except FileNotFoundError:
@@ -531,13 +535,13 @@ def _is_fenced(error: StorageError) -> bool:
 
 
 def _full(error: StorageError) -> JournalFull:
-    """SQLite tells a quota as an error of the disk, so only the system's own error names it."""
+    """SQLite reports a quota as a disk error, so only the system's own error identifies it."""
     number = error.errno if isinstance(error, OSError) else errno.ENOSPC
     return JournalFull(trouble=trouble_of_errno(number))
 
 
 def _unavailable(error: StorageError, directory: Path) -> JournalUnavailable | None:
-    """A refusal that may be tried again; None for one after which the ledger must be read anew.
+    """An error that may be retried; None for one after which the ledger must be read again.
     Blocks."""
     trouble = trouble_of(error, directory)
     if TROUBLES[trouble].healing is not Healing.TRY_AGAIN:
@@ -546,7 +550,7 @@ def _unavailable(error: StorageError, directory: Path) -> JournalUnavailable | N
 
 
 def _failure(error: StorageError, directory: Path) -> JournalFailed:
-    """Why nothing is written any more. Blocks."""
+    """Why the writer has failed. Blocks."""
     if _is_fenced(error):
         return EpochLost("another engine took over this ledger")
     if isinstance(error, FilesGone):

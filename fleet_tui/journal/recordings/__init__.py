@@ -1,1 +1,1 @@
-"""Recordings: a slice of the ledger that travels, and opening one that anybody may have made."""
+"""Recordings: portable slices of the ledger, and opening them from untrusted sources."""

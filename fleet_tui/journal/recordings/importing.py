@@ -1,9 +1,9 @@
-"""Opening a recording: into a private cache that is a journal directory like any other.
+"""Opens a recording: imports it into a private cache, a journal directory like any other.
 
-A recording comes from anywhere, so nothing in it is believed: lines, records, bytes, memory and
-time are capped, the chain is checked, and an event that cannot be read or does not fit the others
-is kept as unknown. What is not intact opens all the same and says from which record on. Where it
-is built is gone when it could not be finished, at the latest when the next one is opened.
+A recording may come from anywhere, so nothing in it is trusted: lines, records, bytes, memory and
+time are bounded, the chain is checked, and an event that is unreadable or inconsistent with the
+others is kept as unknown. A damaged recording opens anyway and reports from which record on it is
+damaged. An unfinished import is removed, at the latest when the next one is opened.
 """
 
 import fcntl
@@ -58,20 +58,20 @@ from fleet_tui.journal.telemetry.logs import LogConnection, line_row
 from fleet_tui.journal.telemetry.rolling import RollingConnection, RollingRow
 
 MAX_BAD_LINES = 1_000
-"""Lines that are no records; after more of them nothing is read, and what begins with them is no
-recording."""
+"""Lines that are not records; after more of them reading stops, and a file that begins with them is
+not a recording."""
 MAX_MISFITS = 100
-"""Events that are found not to fit; after them nothing is folded any more."""
+"""Inconsistent events; beyond this many, nothing more is folded."""
 MAX_MEMORY_BYTES = 1024 * 1024 * 1024
-"""What opening a recording may add to the process: mostly the tasks that are open at one time."""
+"""Memory that opening a recording may add to the process, mostly for tasks open at one time."""
 KEEP_FREE_BYTES = 64 * 1024 * 1024
-"""Left free on the cache's disk."""
+"""Free space to leave on the cache's disk."""
 MAX_CACHED_RECORDINGS = 32
 BATCH = 5_000
 BATCH_BYTES = 8 * 1024 * 1024
-"""Records are stored together up to so many, or so many bytes."""
+"""Records are stored in batches of at most this many records or bytes."""
 MAX_TEXT_CHARS = 2 * MAX_LINE_CHARS
-"""Of a line of log. The engine cuts them at MAX_LINE_CHARS; redacting may lengthen them."""
+"""Of a log line. The engine cuts them at MAX_LINE_CHARS; redacting may lengthen them."""
 NOT_UNDERSTOOD = 2**31 - 1
 """The version given to an event that does not fold, so that every reader keeps it as unknown."""
 
@@ -84,10 +84,10 @@ _record_decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
 
 
 class ImportedRecording(msgspec.Struct, frozen=True, kw_only=True):
-    """A recording that can be looked at."""
+    """A recording that is ready for reading."""
 
     directory: str
-    """Where its journal is; for readers only."""
+    """The directory of its journal; for readers only."""
     manifest: Manifest
     events: int
     samples: int
@@ -95,20 +95,20 @@ class ImportedRecording(msgspec.Struct, frozen=True, kw_only=True):
     skipped: int = 0
     """Records of kinds this version does not know."""
     bad_record: int | None = None
-    """Not intact from this record on (the manifest is record 1); None when it is intact."""
+    """Damaged from this record on (the manifest is record 1); None when it is intact."""
     reason: str = ""
-    """What is wrong from there on."""
+    """The fault from there on."""
     files: dict[str, int] = {}
-    """Those that belong to it, and their sizes: who deleted it may have been stopped half-way."""
+    """Its files and their sizes: a deletion may have been interrupted half-way."""
 
     @property
     def intact(self) -> bool:
-        """Whether it is, whole and unchanged, what was exported."""
+        """Whether it is complete and unchanged since the export."""
         return self.bad_record is None
 
 
 def import_recording(path: Path, cache_dir: Path) -> ImportedRecording:
-    """Make the recording readable and say whether it is intact; at once if it was opened before.
+    """Make the recording readable and check whether it is intact; at once if it was opened before.
 
     Blocks. Raises BadRecording when the file is no recording or breaks a cap, JournalTooNew when a
     newer version wrote it, UnsafeDirectory for the cache.
@@ -125,16 +125,16 @@ def import_recording(path: Path, cache_dir: Path) -> ImportedRecording:
         with _building(cache_dir, key) as building:
             imported = _build(path, building, target)
             with _locked(cache_dir):
-                if _known(target) is None:  # no other process was faster
-                    _discard(target)  # what somebody deleted a part of
+                if _known(target) is None:  # unless another process was faster
+                    _discard(target)  # one that was partly deleted
                     building.rename(target)
         _evict(cache_dir)
         return imported
 
 
 def check_recording(path: Path, cache_dir: Path) -> ImportedRecording:
-    """Like :func:`import_recording`, but what was opened before is not believed, and nothing is
-    kept: only what was found counts."""
+    """Like :func:`import_recording`, but ignores the cache and keeps nothing: returns only the
+    findings."""
     prepare(cache_dir)
     with _told(path, cache_dir):
         key = _digest(path)
@@ -144,7 +144,7 @@ def check_recording(path: Path, cache_dir: Path) -> ImportedRecording:
 
 @contextmanager
 def _told(path: Path, cache_dir: Path) -> Iterator[None]:
-    """Whatever goes wrong as a BadRecording that names the file."""
+    """Turns any error into a BadRecording that names the file."""
     cannot = f"cannot open the recording {path}"
     try:
         yield
@@ -158,8 +158,8 @@ def _told(path: Path, cache_dir: Path) -> Iterator[None]:
 
 @contextmanager
 def _building(cache_dir: Path, key: str) -> Iterator[Path]:
-    """A directory of this process's own that is gone afterwards, unless it was renamed. What a
-    killed process left is removed; the lock on a directory says that its process lives."""
+    """A directory of this process that is removed afterwards, unless it was renamed. Leftovers of
+    killed processes are removed; a locked directory belongs to a running process."""
     _tidy(cache_dir)
     with ExitStack() as stack:
         with _locked(cache_dir):
@@ -180,7 +180,7 @@ def _locked(directory: Path, how: int = fcntl.LOCK_EX) -> Iterator[None]:
 
 
 def _tidy(cache_dir: Path) -> None:
-    """Remove what killed processes left."""
+    """Remove leftovers of killed processes."""
     with _locked(cache_dir):
         for left in cache_dir.glob(f"*{_UNFINISHED}"):
             with suppress(OSError), _locked(left, fcntl.LOCK_EX | fcntl.LOCK_NB):
@@ -188,8 +188,8 @@ def _tidy(cache_dir: Path) -> None:
 
 
 def _discard(directory: Path) -> None:
-    """Remove a directory, at once as far as its name is concerned: a process that is killed
-    meanwhile leaves nothing that looks whole. What somebody reads can still be read."""
+    """Remove a directory, renaming it first: a process that is killed meanwhile leaves nothing that
+    looks complete. Open files can still be read."""
     if directory.exists():
         gone = Path(tempfile.mkdtemp(_UNFINISHED, f"{directory.name}-", directory.parent))
         directory.rename(gone)
@@ -197,7 +197,7 @@ def _discard(directory: Path) -> None:
 
 
 def read_manifest(path: Path) -> Manifest | None:
-    """What a recording says it is, without reading the rest; None for anything else."""
+    """The manifest of a recording, without reading the rest; None for anything else."""
     try:
         with closing(Unpacked(path, max_bytes=MAX_EXPANDED_BYTES).lines()) as lines:
             line = next(lines, b"")
@@ -227,7 +227,7 @@ def _digest(path: Path) -> str:
 
 
 def _known(target: Path) -> ImportedRecording | None:
-    """What was found when it was opened before; None where it was not, or is not whole any more."""
+    """The result of an earlier import; None where there is none, or it is no longer complete."""
     try:
         text = (target / VERDICT_NAME).read_bytes()
         found = msgspec.json.decode(text, type=ImportedRecording)
@@ -237,14 +237,14 @@ def _known(target: Path) -> ImportedRecording | None:
 
 
 def _files(directory: Path) -> dict[str, int]:
-    """The files of a journal that nobody writes, and their sizes."""
+    """The files of a journal that is not being written, and their sizes."""
     found = (p for p in directory.iterdir() if p.name != VERDICT_NAME and p.suffix != ".lock")
     return {p.name: p.stat().st_size for p in found if not p.name.endswith(("-wal", "-shm"))}
 
 
 def _evict(cache_dir: Path) -> None:
-    """Forget the recordings that were opened longest ago and that nobody looks at; nothing else in
-    the directory is ours."""
+    """Remove the recordings that were opened longest ago and are not in use; nothing else in the
+    directory is ours."""
     with _locked(cache_dir):
         ours = (p for p in cache_dir.iterdir() if p.is_dir() and (p / VERDICT_NAME).is_file())
         kept = sorted(ours, key=lambda p: p.stat().st_mtime)
@@ -289,7 +289,7 @@ def _build(path: Path, building: Path, target: Path) -> ImportedRecording:
 
 
 class _Room:
-    """What opening a recording may take of the machine."""
+    """The resources that opening a recording may use."""
 
     def __init__(self, path: Path, building: Path, source: "_Source") -> None:
         self._path = path
@@ -299,7 +299,7 @@ class _Room:
         self._before = self._process.memory_info().rss
 
     def check(self) -> None:
-        """Raises BadRecording when it took too much of something."""
+        """Raises BadRecording when a bound is exceeded."""
         self._source.unpacked.check_time()
         more = self._process.memory_info().rss - self._before
         if more > MAX_MEMORY_BYTES:
@@ -317,7 +317,7 @@ class _Room:
 
 
 class _Source:
-    """The records of a file, and what is wrong with it."""
+    """The records of a file, and its faults."""
 
     def __init__(self, path: Path) -> None:
         self.unpacked = Unpacked(path, max_bytes=MAX_EXPANDED_BYTES)
@@ -332,13 +332,14 @@ class _Source:
         self._closed = False
 
     def blame(self, reason: str, number: int | None = None) -> None:
-        """From this record on (the current one unless told) the file is not what was exported."""
+        """Note that from this record on (by default the current one) the file differs from the
+        export."""
         bad = self.number if number is None else number
         if self.bad_record is None or bad < self.bad_record:
             self.bad_record, self.reason = bad, reason
 
     def records(self) -> Iterator[Record]:
-        """Every record that can be read, in order; stops at a cut. What does not begin with a
+        """Every readable record, in order; stops at a truncation. A file that does not begin with a
         record has none."""
         lines, bad_lines = self.unpacked.lines(), 0
         while True:
@@ -402,7 +403,7 @@ class _Source:
 
 
 class _Store:
-    """The journal directory that the records become."""
+    """The journal directory made from the records."""
 
     def __init__(
         self, directory: Path, manifest: Manifest, source: _Source, stack: ExitStack
@@ -418,15 +419,15 @@ class _Store:
         self._state: FleetState = EMPTY_STATE
         self._snapshot_seq = first
         self._snapshot_bytes = 0
-        """Of the newest one. Until the events behind it have as many, there is no other: together
-        they take no more room than the events."""
+        """Of the newest one. The next is taken when the events after it have as many bytes, so that
+        snapshots take no more space than events."""
         self._unsnapped_bytes = 0
         self._pending: list[tuple[int, EventRecord]] = []
-        """Events with their place in the file."""
+        """Events with their record numbers in the file."""
         self._samples: list[RollingRow] = []
         self._lines: list[RollingRow] = []
         self._bytes = 0
-        """Of all that waits."""
+        """Of all pending records."""
         self._misfits = 0
         self._events_db = self._database(stack, "events", sqlite3.Connection, first)
         self._events_db.execute("BEGIN")
@@ -443,11 +444,11 @@ class _Store:
         create_database(path, family).close()
         connection = sqlite3.connect(path, isolation_level=None, factory=factory)
         stack.enter_context(closing(connection))
-        connection.execute("PRAGMA synchronous = OFF")  # a cache: made again if it is lost
+        connection.execute("PRAGMA synchronous = OFF")  # a cache: recreated if it is lost
         return connection
 
     def add(self, record: Record, size: int) -> bool:
-        """Put one record where it belongs; whether what waited was stored."""
+        """Add one record; returns whether the pending ones were stored."""
         source = self._source
         match record:
             case EventRecord():
@@ -487,7 +488,7 @@ class _Store:
         self._bytes = 0
 
     def finish(self) -> None:
-        """Write what waits and let the directory be a journal."""
+        """Write the pending records and complete the journal directory."""
         self._flush()
         self._events_db.execute(query("segment_freeze"))
         self._events_db.execute("COMMIT")
@@ -519,7 +520,7 @@ class _Store:
             self._snapshot_bytes = snapshot_path(self._directory, seq).stat().st_size
 
     def _place(self, number: int, record: EventRecord, offset: int) -> Recorded:
-        """The event where it belongs: positions have no gaps and instants never run backwards."""
+        """The event with its position: positions have no gaps and instants never run backwards."""
         seq = Seq(self._head.seq + 1 + offset)
         if record.seq != seq:
             reason = f"event {record.seq} stands where event {seq} belongs"
@@ -531,7 +532,7 @@ class _Store:
         return Recorded(seq, self._at_ms, Epoch(record.epoch), event)
 
     def _fold(self, pending: list[tuple[int, EventRecord]], recorded: list[Recorded]) -> list[bool]:
-        """Fold the events; what does not fit becomes unknown. Returns which ones fit."""
+        """Fold the events; inconsistent ones become unknown. Returns which ones fit."""
         fits = [True] * len(recorded)
         place = self._fold_fitting(recorded)
         while place < len(recorded):
@@ -546,8 +547,8 @@ class _Store:
         return fits
 
     def _fold_fitting(self, events: Sequence[Recorded]) -> int:
-        """Fold the events up to the first that does not fit; how many these are. It is asked again
-        about the rest, so one that became unknown fits."""
+        """Fold the events up to the first inconsistent one; returns how many. Called again for the
+        rest, in which an event that became unknown fits."""
         if self._misfits > MAX_MISFITS:
             known = (place for place, e in enumerate(events) if not _is_unknown(e))
             count = next(known, len(events))
@@ -557,7 +558,7 @@ class _Store:
         for place, event in enumerate(events):
             try:
                 folding.apply(event)
-            except Exception:  # invented events may fail in any way, some half applied
+            except Exception:  # forged events may fail in any way, some partly applied
                 self._state = fold(self._state, events[:place])
                 return place
         self._state = folding.state()

@@ -1,4 +1,4 @@
-"""A journal directory that is being looked at: kept from being evicted, and known again."""
+"""A journal directory in use: locked against eviction, with a check of its identity."""
 
 import fcntl
 import os
@@ -9,21 +9,21 @@ from pathlib import Path
 from fleet_tui.journal.errors import JournalError
 
 UNREADABLE = (JournalError, OSError, sqlite3.Error)
-"""What reading raises where the files are gone, or are not what they were."""
+"""Errors of reading where the files are gone or replaced."""
 
 
 class DirectoryInUse:
-    """Whoever looks at it locks it, so that no other process takes a recording for unused."""
+    """A reader locks it, so that no other process takes a recording for unused."""
 
     def __init__(self, directory: Path) -> None:
         """Raises OSError where there is none."""
         self.path = directory
         self._file = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        with suppress(OSError):  # somebody removes it just now, or the file system has no locks
+        with suppress(OSError):  # it is just being removed, or the file system has no locks
             fcntl.flock(self._file, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
     def is_there(self) -> bool:
-        """Whether its name still means it: it was not deleted, moved or replaced."""
+        """Whether it is still in place: not deleted, moved or replaced."""
         try:
             now = self.path.stat()
         except OSError:
@@ -31,5 +31,5 @@ class DirectoryInUse:
         return os.path.samestat(now, os.fstat(self._file))
 
     def close(self) -> None:
-        """Let go of it."""
+        """Release it."""
         os.close(self._file)

@@ -1,9 +1,9 @@
-"""Recordings that travel: ``.fleetrec``, a slice of the ledger as compressed JSON lines.
+"""Portable recordings: ``.fleetrec``, a slice of the ledger as compressed JSON lines.
 
 Line by line: a manifest, the events, the samples, the log lines, and a closing record. Each line is
 ``{"h": ..., "r": {...}}`` where ``h`` begins the SHA-256 of the hash before it and the bytes of
-``r``, so a reader can say from which record on a file is not what was exported. The first event
-always carries the folded state. Nothing in a recording can be executed.
+``r``, so a reader can determine from which record on a file differs from the export. The first
+event always carries the folded state. Nothing in a recording can be executed.
 """
 
 import gzip
@@ -41,7 +41,7 @@ from fleet_tui.journal.telemetry.samples import END_OF_TIME_MS, SampleReader
 RECORDING_FORMAT = 1
 SUFFIX = ".fleetrec"
 MAX_STATE_BYTES = MAX_LINE_BYTES // 2
-"""A state that is larger in a recording forgets its oldest closed tasks until it fits."""
+"""A larger state drops its oldest closed tasks in a recording until it fits."""
 
 LINK_DIGITS = 16
 COMPRESSION = 6
@@ -53,11 +53,11 @@ Name = Annotated[str, msgspec.Meta(max_length=1_000)]
 Redact = Callable[[str], str]
 
 NAMED_BY_PEOPLE = ("labels", "env")
-"""Fields of events that hold names and values as people wrote them."""
+"""Fields of events with names and values written by people."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, tag_field="t", tag="manifest"):
-    """What a recording is."""
+    """The description of a recording."""
 
     format: int
     fleet: str
@@ -71,7 +71,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, tag_field="t", tag="ma
 
 
 class EventRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="t", tag="event"):
-    """One event, as the ledger has it."""
+    """One event, as in the ledger."""
 
     seq: Count
     at_ms: Instant
@@ -82,7 +82,7 @@ class EventRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="t", tag=
 
 
 class SampleRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="t", tag="sample"):
-    """The result of one probe, or a pulse of the fleet with an empty agent."""
+    """The result of one probe, or a sample of the fleet with an empty agent."""
 
     at_ms: Instant
     agent: Name
@@ -90,7 +90,7 @@ class SampleRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="t", tag
 
 
 class LineRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="t", tag="line"):
-    """One line of log."""
+    """One log line."""
 
     line: LogLine
 
@@ -102,7 +102,7 @@ class GapRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="t", tag="g
 
 
 class Closing(msgspec.Struct, frozen=True, kw_only=True, tag_field="t", tag="end"):
-    """The last record; without it a recording is cut short."""
+    """The last record; without it a recording is truncated."""
 
     events: Count
     samples: Count
@@ -123,7 +123,7 @@ class RecordingLine(msgspec.Struct, frozen=True):
 
 
 class Exported(msgspec.Struct, frozen=True, kw_only=True):
-    """What was written."""
+    """The result of an export."""
 
     path: Path
     events: int
@@ -144,8 +144,8 @@ def export(
 
     ``redact`` sees every string value (not the names of fields and not map keys). The file is
     complete or absent, readable by its owner only, and replaces an older one. Blocks. Raises
-    JournalError when there is nothing to export, BadRecording for what could not be opened again,
-    OSError when the disk refuses.
+    JournalError when there is nothing to export, BadRecording for a file that could not be opened
+    again, OSError when the disk refuses.
     """
     with closing(JournalReader(directory)) as reader:
         first, last = _limits(reader, since_ms, until_ms)
@@ -298,7 +298,8 @@ class _Exporter:
 
 
 def redacted(value: object, redact: Redact) -> object:
-    """JSON as a recording carries it: what looks like a secret or is named as one is taken out."""
+    """JSON as stored in a recording: values that look like secrets or are named as such are
+    removed."""
     match value:
         case str():
             return redact(value)
@@ -310,13 +311,13 @@ def redacted(value: object, redact: Redact) -> object:
                 name: _redacted_as(key, item, redact)
                 for name, (key, item) in zip(names, value.items(), strict=True)
             }
-        case _:  # numbers, booleans and null hold no text
+        case _:  # numbers, booleans and null contain no text
             return value
 
 
 def _redacted_as(name: str, value: object, redact: Redact) -> object:
-    """A value with its name, which may be what says that it is a secret: a field's, or one that
-    people gave to a label or a variable."""
+    """A value with its name, which may mark it as a secret: a field's, or one that people gave to a
+    label or a variable."""
     match value:
         case str() if names_secret(name):
             return redact(named_without_secrets(name, value))
@@ -326,7 +327,7 @@ def _redacted_as(name: str, value: object, redact: Redact) -> object:
                 for key, item in value.items()
             }
             return redacted(named, redact)
-        case _:  # the name says nothing
+        case _:  # the name does not decide
             return redacted(value, redact)
 
 

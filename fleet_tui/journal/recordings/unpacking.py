@@ -1,7 +1,7 @@
-"""The lines of a compressed file that anybody may have made, within bounds.
+"""Reads the lines of an untrusted compressed file, within bounds.
 
-A small file can hold any amount: what comes out is counted as it comes, and reading ends where it
-is more than a recording can be. At most one line and one block are held at a time.
+A small file can expand to any amount: output is counted as it is produced, and reading stops where
+it exceeds any possible recording. At most one line and one block are held at a time.
 """
 
 import time
@@ -19,34 +19,36 @@ MAX_EXPANDED_BYTES = 2 * 1024 * 1024 * 1024
 """Of all lines together."""
 MAX_RECORDS = 10_000_000
 MAX_RATIO = 200
-"""Bytes that come out of a byte that went in, on the whole. Each line of a recording has a hash,
-which does not compress: real ones come to twenty."""
+"""Overall expansion ratio. Each line of a recording has a hash, which does not compress: real ones
+reach twenty."""
 RATIO_COUNTS_FROM = 16 * 1024 * 1024
-"""So much may come out of anything: a state or an answer of spaces compresses a thousandfold."""
+"""Output up to this size is always allowed: a state or an answer of spaces compresses a
+thousandfold."""
 MAX_FILE_BYTES = MAX_EXPANDED_BYTES + MAX_EXPANDED_BYTES // 1_000
-"""Of the file itself: deflate makes nothing larger by more than that."""
+"""Of the file itself: deflate never enlarges data by more than that."""
 MAX_MEMBERS = 50_000
-"""Compressed files one behind the other, which together are one."""
+"""Concatenated compressed members of one file."""
 MAX_SECONDS = 300.0
-"""For opening one recording, on whatever machine."""
+"""For opening one recording, on any machine."""
 
 _READ_BYTES = 64 * 1024
 _BLOCK_BYTES = 1024 * 1024
 """Expanded at a time."""
 MAGIC = b"\x1f\x8b"
-"""What every member begins with."""
+"""The beginning of every member."""
 _GZIP = zlib.MAX_WBITS + 16
-"""Says to zlib that there is a header and a checksum of gzip around it (RFC 1952)."""
+"""Tells zlib to expect the header and checksum of gzip (RFC 1952)."""
 
 HINT = "`fleet-tui export --since` writes a shorter stretch"
 
 
 class Cut(Exception):
-    """The file ends in the middle of something. The text says in the middle of what."""
+    """The file is truncated. The text states where."""
 
 
 def open_packed(path: Path) -> BinaryIO:
-    """A recording to read. Raises BadRecording for what is no regular file, and OSError."""
+    """Open a recording for reading. Raises BadRecording for anything but a regular file, and
+    OSError."""
     try:
         return open_regular(path)
     except NotRegular:
@@ -63,15 +65,14 @@ class Unpacked:
         self.bytes_in = 0
         self.bytes_out = 0
         self.follows = False
-        """Whether something stands behind the end of the compressed data that adds nothing to it;
-        it is not looked at."""
+        """Whether the compressed data is followed by other bytes; they are ignored."""
         self._max_bytes = max_bytes
         self._clock = clock
         self._deadline = clock() + MAX_SECONDS
 
     def lines(self) -> Generator[bytes, None, None]:
-        """Whole lines with their end, each at most MAX_LINE_BYTES long. Raises Cut where the rest
-        is missing or cannot be read, BadRecording beyond a bound, OSError."""
+        """Complete lines with their end, each at most MAX_LINE_BYTES long. Raises Cut where the
+        rest is missing or unreadable, BadRecording beyond a bound, OSError."""
         begun: list[bytes] = []
         begun_bytes = 0
         for block in self._blocks():
@@ -99,7 +100,7 @@ class Unpacked:
             )
 
     def _blocks(self) -> Iterator[bytes]:
-        """What every member of the file becomes, one after the other, as RFC 1952 has it."""
+        """The expanded members of the file, one after the other, as in RFC 1952."""
         with open_packed(self.path) as file:
             rest = self._read(file)
             for _ in range(MAX_MEMBERS):
@@ -114,7 +115,7 @@ class Unpacked:
             raise BadRecording(f"{self.path} is not opened: it has more than {MAX_MEMBERS:,} parts")
 
     def _member(self, file: BinaryIO, read: bytes) -> Generator[bytes, None, bytes]:
-        """One member's data; returns what was read of the file behind it."""
+        """One member's data; returns the bytes that were read after it."""
         unpack = zlib.decompressobj(_GZIP)
         while read:
             whole = unpack.copy()
@@ -133,7 +134,7 @@ class Unpacked:
         raise Cut("it is cut short: 1 incomplete record")
 
     def _before_damage(self, unpack: "zlib._Decompress", read: bytes) -> bytes:
-        """What comes out of the bytes before the one that does not fit; zlib itself gives none."""
+        """The output of the bytes before the invalid one, which zlib itself does not return."""
         found = bytearray()
         with suppress(zlib.error):
             for place in range(len(read)):

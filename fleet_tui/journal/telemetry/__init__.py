@@ -1,1 +1,1 @@
-"""What is kept beside the ledger: probe results, the pulse of the fleet, log lines. Bounded."""
+"""Data stored outside the ledger: probe results, samples of the fleet, log lines. Bounded."""

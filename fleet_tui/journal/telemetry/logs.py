@@ -1,7 +1,7 @@
-"""Log lines: stored in bulk, found by word, bounded by bytes.
+"""Log lines: stored in bulk, searched by word, bounded by bytes.
 
-A word is what stands between spaces and punctuation, with ``- _ . : /`` inside belonging to it, so
-that paths, addresses and ids are one word. At a word's ends those characters do not count.
+Words are separated by spaces and punctuation, but may contain ``- _ . : /``, so that paths,
+addresses and ids are one word. At a word's ends those characters do not count.
 """
 
 import re
@@ -24,20 +24,20 @@ from fleet_tui.journal.telemetry.rolling import (
 
 LOG_BOUNDS = Bounds(file_bytes=64 * 1024 * 1024, files=8, keep_ms=14 * 86_400_000)
 MAX_WORDS = 16
-"""Words of a query that count."""
+"""Words of a query that are used."""
 
 BUFFER_FULL = "more lines came than could be stored"
 _BEGINNING = 0
 _END = 2**62
 
 _EDGES = re.compile(
-    r"(?<![-_.:/])(?:"  # at the beginning of a run, which is looked at once however long it is
+    r"(?<![-_.:/])(?:"  # at the beginning of a run, which is scanned once however long it is
     r"(?<![^\W_])[-_.:/]++"  # no letter or digit before it
     r"|[-_.:/]++(?![^\W_])"  # none after it
     r")"
 )
 _MEANT, _ESCAPED = re.compile(r"([\\%_])"), r"\\\1"
-"""What LIKE would read, and here stands for itself."""
+"""Characters special to LIKE that are literal here."""
 _WORD = re.compile(r"[0-9A-Za-z][-_.:/0-9A-Za-z]*\*?")
 
 
@@ -60,7 +60,7 @@ def line_row(line: LogLine | LogGap) -> RollingRow:
 
 
 def _storable(text: str) -> str:
-    """SQLite stores UTF-8; half a surrogate pair becomes its visible escape."""
+    """SQLite stores UTF-8; a lone surrogate becomes its visible escape."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -69,10 +69,10 @@ def _storable(text: str) -> str:
 
 
 class LogConnection(RollingConnection):
-    """Keeps the words of each line."""
+    """Indexes the words of each line."""
 
     def index(self, rows: Sequence[RollingRow]) -> None:
-        """Only real lines; a gap's reason is not something to find."""
+        """Only real lines; a gap's reason is not searchable."""
         words = [(row[0], _EDGES.sub(" ", str(row[6]))) for row in rows if not row[7]]
         sqlite3.Connection.executemany(self, query("line_index"), words)
 
@@ -90,9 +90,9 @@ class LogWriter(RollingWriter):
         self._unsaid = 0
 
     def write(self, lines: Sequence[LogLine | LogGap]) -> int:
-        """Hand over lines; returns at once with how many were dropped.
+        """Pass on lines; returns at once with the number dropped.
 
-        A gap that counts the dropped ones is stored when there is room again.
+        A gap that counts the dropped ones is stored when there is space again.
         """
         if not lines:
             return 0
@@ -113,7 +113,7 @@ class LogReader(RollingReader):
     family = "logs"
 
     def query(self, wanted: LogQuery) -> list[LogLine]:
-        """The newest lines that fit, oldest first."""
+        """The newest matching lines, oldest first."""
         words, pattern = _search(_storable(wanted.words))
         path = "any"
         if words:
@@ -175,11 +175,11 @@ class LogReader(RollingReader):
 
 
 def _search(text: str) -> tuple[str | None, str | None]:
-    """(full-text query, LIKE pattern) for what was typed; either may be None.
+    """(full-text query, LIKE pattern) for the typed text; either may be None.
 
-    The index splits text by an old edition of Unicode and has no signs that stand alone, so what
-    is not plain ASCII, or has neither letter nor digit, is looked for in the lines themselves; the
-    longest of it only.
+    The index splits text by an old edition of Unicode and omits standalone symbols, so words that
+    are not plain ASCII, or have neither letter nor digit, are searched in the lines themselves;
+    only the longest one.
     """
     terms: list[str] = []
     others: list[str] = []
@@ -195,7 +195,7 @@ def _search(text: str) -> tuple[str | None, str | None]:
 
 
 def _like(text: str) -> str:
-    """The LIKE pattern for a text that stands for itself, anywhere in a line."""
+    """The LIKE pattern for a literal text, anywhere in a line."""
     return f"%{_MEANT.sub(_ESCAPED, text)}%"
 
 

@@ -1,9 +1,9 @@
-"""Telemetry files that roll: written beside the ledger, bounded, and never in its way.
+"""Rolling telemetry files: written in parallel with the ledger, bounded, and never blocking it.
 
-A family is a row of files ``<family>-<first row id>.db``; row ids grow over all of them. Rows wait
-in a bounded buffer and go to the disk in batches on the family's own connection; what does not fit
-is dropped and counted. Old files are unlinked whole, oldest first. A file that is damaged is
-thrown away: this is telemetry, and everything that was decided is in the ledger.
+A family is a series of files ``<family>-<first row id>.db``; row ids grow over all of them. Rows
+wait in a bounded buffer and are written in batches on the family's own connection; rows that do not
+fit are dropped and counted. Old files are deleted whole, oldest first. A damaged file is deleted:
+this is telemetry, and every decision is in the ledger.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ RollingRow = tuple[Value, ...]
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
-    """How much of a family is kept."""
+    """The retention limits of a family."""
 
     file_bytes: int
     files: int
@@ -66,18 +66,18 @@ class RollingConnection(sqlite3.Connection):
             cursor = super().executemany(sql, rows)
             self.index(rows)
             self.execute("COMMIT")
-        except BaseException:  # the transaction is taken back
+        except BaseException:  # the transaction is rolled back
             if self.in_transaction:
                 self.execute("ROLLBACK")
             raise
         return cursor
 
     def index(self, rows: Sequence[RollingRow]) -> None:
-        """What else a family keeps about its rows; in the same transaction."""
+        """Further data of a family about its rows; in the same transaction."""
 
 
 class RollingWriter:
-    """Writes one family. Make it with :meth:`open`; it must be closed. A subclass says which."""
+    """Writes one family. Created by :meth:`open`; must be closed. Subclasses define the family."""
 
     family: ClassVar[str]
     insert: ClassVar[str]
@@ -89,7 +89,7 @@ class RollingWriter:
         self.dropped = 0
         """Rows that were lost because the buffer was full or the disk refused."""
         self.failure = ""
-        """The disk's last complaint; empty when the last batch went well."""
+        """The last error of the disk; empty when the last batch succeeded."""
         self._directory = directory
         self._insert = query(self.insert)
         self._bounds = bounds
@@ -97,7 +97,7 @@ class RollingWriter:
         self._first_at_ms: int | None = None
         self._connection: aiosqlite.Connection | None = None
         self._path = directory
-        """The file that is written; the directory while none was found yet."""
+        """The current file; the directory while none was found yet."""
         self._rows: deque[RollingRow] = deque()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
@@ -113,8 +113,8 @@ class RollingWriter:
         return writer
 
     async def start(self) -> None:
-        """Open the newest file. Where that cannot be done now, :attr:`failure` says why, and it is
-        tried again with the next rows."""
+        """Open the newest file. If that fails, :attr:`failure` has the reason, and the next rows
+        retry it."""
         try:
             await self._connect()
         except _REFUSED as error:
@@ -128,11 +128,11 @@ class RollingWriter:
 
     @property
     def room(self) -> int:
-        """How many rows the buffer takes now."""
+        """How many rows the buffer can take now."""
         return MAX_BUFFERED_ROWS - len(self._rows)
 
     def offer(self, rows: Iterable[RollingRow]) -> int:
-        """Hand over rows, whose first value is their instant; returns how many were not taken."""
+        """Pass on rows, whose first value is their instant; returns how many were not accepted."""
         before, rejected = len(self._rows), 0
         for row in rows:
             if len(self._rows) < MAX_BUFFERED_ROWS and not self._closing:
@@ -146,11 +146,11 @@ class RollingWriter:
         return rejected
 
     async def flush(self) -> None:
-        """Return when everything that was handed over is stored or dropped."""
+        """Return when all rows passed so far are stored or dropped."""
         await self._idle.wait()
 
     async def close(self) -> None:
-        """Store what waits and let go. Safe to call twice."""
+        """Store the pending rows and close. Safe to call twice."""
         self._closing = True
         self._wake.set()
         if self._task is not None:
@@ -188,10 +188,10 @@ class RollingWriter:
             lost = 0
             self.failure = ""
             await self._roll(rows)
-        except Exception as error:  # whatever a row is, it must not end the writer of all others
-            self.dropped += lost  # none where it was the rolling that failed
+        except Exception as error:  # no row may end the writer of all others
+            self.dropped += lost  # none where the roll itself failed
             self._failed(error)
-            with contextlib.suppress(Exception):  # the next batch opens it anew
+            with contextlib.suppress(Exception):  # the next batch opens it again
                 await self._disconnect()
 
     def _failed(self, error: Exception) -> None:
@@ -244,8 +244,8 @@ class RollingWriter:
 
 
 class RollingReader:
-    """Reads one family; files come and go. From any thread, one call at a time. A subclass says
-    which family."""
+    """Reads one family, whose files appear and vanish. From any thread, one call at a time.
+    Subclasses define the family."""
 
     family: ClassVar[str]
 
@@ -256,7 +256,7 @@ class RollingReader:
         self._lock = Lock()
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         with self._lock:
             for connection in self._open.values():
                 connection.close()
@@ -297,7 +297,7 @@ class RollingReader:
             with self._lock:
                 try:
                     rows = self._connection(path).execute(sql, parameters).fetchall()
-                except sqlite3.Error:  # unlinked or damaged meanwhile; telemetry, so go on
+                except sqlite3.Error:  # deleted or damaged meanwhile; telemetry, so continue
                     continue
             yield first_id, rows
 
@@ -317,18 +317,18 @@ def _file(directory: Path, family: str, first_id: int) -> Path:
 
 
 def _create(path: Path, family: str) -> None:
-    """It appears under its name only when it is whole: a file without tables would be written to in
-    vain for ever. Raises FileExistsError, sqlite3.Error, OSError."""
+    """It appears under its name only when complete: writes to a file without tables would always
+    fail. Raises FileExistsError, sqlite3.Error, OSError."""
     temporary = path.with_name(f".{path.name}.new")
     temporary.unlink(missing_ok=True)
     create_database(temporary, family).close()
-    os.link(temporary, path)  # unlike a rename it never replaces what another engine made
+    os.link(temporary, path)  # unlike a rename it never replaces a file of another engine
     temporary.unlink()
 
 
 def _end_of(directory: Path, family: str) -> tuple[Path, int]:
-    """The file to write to and the newest row id. A damaged file is thrown away; beside one that
-    cannot be read just now the next one is begun."""
+    """The file to write to and the newest row id. A damaged file is deleted; after one that is
+    unreadable for now the next one is begun."""
     files = numbered_files(directory, family)
     if not files:
         return _file(directory, family, 1), 0
@@ -346,8 +346,8 @@ def _end_of(directory: Path, family: str) -> tuple[Path, int]:
 
 
 def _is_over(path: Path, family: str, before_ms: int) -> bool:
-    """Whether a file's newest row is from before that, or the file is damaged. One that cannot be
-    read just now is kept."""
+    """Whether a file's newest row is older than that, or the file is damaged. One that is
+    unreadable for now is kept."""
     try:
         with contextlib.closing(open_read_only(path)) as connection:
             found = connection.execute(query(f"{family}_end")).fetchone()

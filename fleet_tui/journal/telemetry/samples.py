@@ -1,4 +1,4 @@
-"""Probes of agents and the fleet's own pulse, for charts and for "what was it like then"."""
+"""Probes of agents and samples of the fleet, for charts and for reviewing the past."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -24,36 +24,36 @@ _THE_FLEET = ""
 _encoder = msgspec.json.Encoder()
 _probe_decoder: msgspec.json.Decoder[ProbeResult] = msgspec.json.Decoder(ProbeResult)
 _UNREADABLE = (ValueError, RecursionError)
-"""Of a newer version, or damaged, or invented."""
+"""For rows of a newer version, damaged or forged ones."""
 _pulse_decoder = msgspec.json.Decoder(FleetSample)
 
 
 def sample_row(sample: ProbeResult | FleetSample) -> RollingRow:
-    """The result of a probe or a pulse as a row: instant, agent, body."""
+    """The result of a probe or a sample as a row: instant, agent, body."""
     if isinstance(sample, FleetSample):
         return (sample.at_ms, _THE_FLEET, _encoder.encode(sample))
     return (sample.observed_at_ms, sample.agent, _encoder.encode(sample))
 
 
 class SampleWriter(RollingWriter):
-    """Stores probe results and pulses."""
+    """Stores probe results and samples."""
 
     family = "samples"
     insert = "sample_insert"
     usual = SAMPLE_BOUNDS
 
     def add(self, samples: Iterable[ProbeResult | FleetSample]) -> None:
-        """Hand over samples; returns at once."""
+        """Pass on samples; returns at once."""
         self.offer(sample_row(sample) for sample in samples)
 
 
 class SampleReader(RollingReader):
-    """Reads probe results and pulses."""
+    """Reads probe results and samples."""
 
     family = "samples"
 
     def latest_probes(self, until_ms: int | None = None) -> dict[AgentName, ProbeResult]:
-        """The newest look at each agent, or the newest one up to an instant."""
+        """The newest probe of each agent, or the newest one up to an instant."""
         probes: dict[AgentName, ProbeResult] = {}
         until = END_OF_TIME_MS if until_ms is None else until_ms
         for _, rows in self.each_newest_first(query("samples_latest"), (until,)):
@@ -64,7 +64,8 @@ class SampleReader(RollingReader):
         return probes
 
     def fleet_samples(self, since_ms: int, until_ms: int, limit: int) -> list[FleetSample]:
-        """The fleet's pulse, both instants included, oldest first; the newest win at the limit."""
+        """Samples of the fleet, both instants included, oldest first; the newest win at the
+        limit."""
         found = []
         for body in self._series(_THE_FLEET, since_ms, until_ms, limit):
             with suppress(*_UNREADABLE):
@@ -72,8 +73,8 @@ class SampleReader(RollingReader):
         return found
 
     def fleet_samples_every(self, first_ms: int, last_ms: int, step_ms: int) -> list[FleetSample]:
-        """The newest pulse of each stretch of so many milliseconds, of which the first one ends at
-        ``first_ms`` and the last one at ``last_ms``, oldest first; none for one without."""
+        """The newest sample of each interval of that many milliseconds, of which the first ends at
+        ``first_ms`` and the last at ``last_ms``, oldest first; empty intervals are left out."""
         found: dict[int, FleetSample] = {}
         parameters = (first_ms, step_ms, last_ms)
         for _, rows in self.each_newest_first(query("samples_every"), parameters):

@@ -1,1 +1,1 @@
-"""Copies of a ledger, putting one back, and room kept for the worst hour."""
+"""Backups of a ledger, restoring one, and reserved disk space."""

@@ -1,7 +1,7 @@
-"""Copies of a journal directory: made while an engine works, proved before they are called good.
+"""Backups of a journal directory: made while an engine works, verified before they count.
 
-A backup is a journal directory like any other, of single files and without a lock, so everything
-that reads a ledger reads a backup too.
+A backup is a journal directory like any other, with single files and without a lock, so everything
+that reads a ledger can read a backup.
 """
 
 import os
@@ -41,7 +41,7 @@ class Copied(msgspec.Struct, frozen=True, kw_only=True):
 
     path: str
     events: int
-    """Events in it that were checked: all of them."""
+    """Events in it, all of them verified."""
     last_seq: Seq
     last_at_ms: int
     bytes: int
@@ -50,11 +50,11 @@ class Copied(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def back_up(directory: Path, target: Path) -> Copied:
-    """Copy a journal, beside a working engine or without one, and prove the copy.
+    """Copy a journal, with or without a running engine, and verify the copy.
 
-    ``target`` must not exist; it appears under its name only when it is whole and proved. Raises
-    JournalMissing, JournalDamaged for a ledger that is not what was written, JournalTooNew,
-    BackupFailed and UnsafeDirectory.
+    ``target`` must not exist; it appears under its name only when it is complete and verified.
+    Raises JournalMissing, JournalDamaged for a damaged ledger, JournalTooNew, BackupFailed and
+    UnsafeDirectory.
     """
     check(directory)
     if target.exists() or target.is_symlink():
@@ -71,7 +71,7 @@ def back_up(directory: Path, target: Path) -> Copied:
 
 
 def begin_copy(target: Path) -> Path:
-    """An empty private directory beside ``target`` for what becomes it. Raises OSError."""
+    """An empty private directory next to ``target`` in which to build it. Raises OSError."""
     work = unfinished_copy(target)
     if work.exists():
         shutil.rmtree(work)
@@ -81,7 +81,7 @@ def begin_copy(target: Path) -> Path:
 
 @contextmanager
 def _temporary(target: Path) -> Iterator[Path]:
-    """A private directory beside ``target`` for what becomes it; removed when it does not."""
+    """A private directory next to ``target`` in which to build it; removed if that fails."""
     work = begin_copy(target)
     try:
         yield work
@@ -91,8 +91,8 @@ def _temporary(target: Path) -> Iterator[Path]:
 
 
 def copy_and_prove(source: Path, work: Path) -> Copied:
-    """Everything that was committed when the copy began, at the least. Raises JournalDamaged
-    and BackupFailed."""
+    """Copy at least everything that was committed when the copy began. Raises JournalDamaged and
+    BackupFailed."""
     try:
         remembered = read_head(source)
     except ValueError as error:
@@ -106,10 +106,10 @@ def copy_and_prove(source: Path, work: Path) -> Copied:
     if not files:
         raise JournalMissing(f"there is no journal in {source}")
     if remembered is not None:
-        write_head(work, remembered)  # so that the proof misses nothing that was written before
+        write_head(work, remembered)  # so that the verification covers everything written before
     try:
         checked = verify(work)
-    except JournalUnfinished as error:  # SQLite could not take its own scratch file away
+    except JournalUnfinished as error:  # SQLite could not remove its own temporary file
         raise BackupFailed(f"the disk did not let the copy end in {work}") from error
     if not checked.intact:
         raise _damaged(source, checked)
@@ -140,11 +140,11 @@ def copy_and_prove(source: Path, work: Path) -> Copied:
 
 
 def _copy_file(source: Path, target: Path) -> None:
-    """One consistent database as one file, on the disk when this returns."""
+    """Copy one consistent database to one file, which is on the disk when this returns."""
     target.unlink(missing_ok=True)
     os.close(create_private(target))
     with closing(open_read_only(source)) as reading, closing(sqlite3.connect(target)) as writing:
-        reading.execute("BEGIN")  # a commit in between would make SQLite begin the copy anew
+        reading.execute("BEGIN")  # a commit in between would make SQLite restart the copy
         reading.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
         reading.backup(writing, pages=COPY_PAGES, sleep=0.0)
         writing.execute("PRAGMA journal_mode = DELETE")

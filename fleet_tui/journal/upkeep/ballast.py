@@ -1,5 +1,5 @@
-"""Room kept back for the worst hour: a file beside the journal that is given up when the disk is
-full, so that the engine can still write down what happened to it."""
+"""Reserved disk space: a file next to the journal that is deleted when the disk is full, so that
+the engine can still record that."""
 
 import contextlib
 import errno
@@ -12,10 +12,10 @@ from fleet_tui.journal.directory import create_private, sync_directory
 NAME = "ballast"
 BYTES = 16 * 1024 * 1024
 SHARE = 16
-"""A small disk gives up one part in this many at most."""
+"""At most one part in this many of a small disk."""
 MARGIN = 4
-"""One part in this many of the ballast must be free beside it before a disk counts as having room:
-otherwise the ballast's own space would look like room."""
+"""One part in this many of the ballast must be free in addition before a disk counts as having
+space: otherwise the ballast's own space would count."""
 
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -27,7 +27,7 @@ def wanted_bytes(directory: Path) -> int:
 
 
 def is_made(directory: Path) -> bool:
-    """Whether the ballast is there in full. Raises OSError."""
+    """Whether the ballast exists in full. Raises OSError."""
     try:
         return (directory / NAME).stat().st_size >= wanted_bytes(directory)
     except FileNotFoundError:
@@ -35,8 +35,8 @@ def is_made(directory: Path) -> bool:
 
 
 def make(directory: Path) -> bool:
-    """Make the ballast unless it is there; False when the disk has no room for it and some to
-    spare. Raises OSError for everything else that a disk can refuse."""
+    """Make the ballast unless it exists; False when the disk lacks space for it and a margin.
+    Raises OSError for every other error of the disk."""
     wanted = wanted_bytes(directory)
     if is_made(directory):
         return True
@@ -63,7 +63,7 @@ def make(directory: Path) -> bool:
 
 
 def release(directory: Path) -> bool:
-    """Give the ballast up; whether there was one. Raises OSError."""
+    """Delete the ballast; returns whether there was one. Raises OSError."""
     try:
         (directory / NAME).unlink()
     except FileNotFoundError:
@@ -72,7 +72,7 @@ def release(directory: Path) -> bool:
 
 
 def is_full(error: sqlite3.Error | OSError | MemoryError) -> bool:
-    """Whether the disk, or our share of it, is full; nothing else is wrong then."""
+    """Whether the disk, or our share of it, is full, and nothing else is wrong."""
     if isinstance(error, OSError):
         return error.errno in NO_SPACE
     code = getattr(error, "sqlite_errorcode", None)
@@ -80,7 +80,7 @@ def is_full(error: sqlite3.Error | OSError | MemoryError) -> bool:
 
 
 def _fill(file: int, size: int) -> None:
-    """Take the space now; a sparse file would take none."""
+    """Allocate the space now; a sparse file would take none."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(file, 0, size)
         return

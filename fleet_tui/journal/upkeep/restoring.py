@@ -1,7 +1,8 @@
-"""Putting a backup in place of a ledger: what it does not know is not started again by itself.
+"""Replaces a ledger by a backup, without starting work again that the backup does not know about.
 
-What was done after the backup was made is not in it. The copy is therefore frozen before it gets
-its place: whenever the restore ends, or is ended, no engine finds a restored ledger that is not.
+Actions after the backup was made are not in it. The copy is therefore frozen before it is put in
+place: whenever the restore ends or is interrupted, no engine finds a restored ledger that is not
+frozen.
 """
 
 import os
@@ -33,31 +34,31 @@ from fleet_tui.journal.ledger.writer import JournalWriter
 from fleet_tui.journal.upkeep.backups import Copied, begin_copy, copy_and_prove
 
 UNKNOWN_EPOCHS = 1_000
-"""A restored ledger is this far ahead of its backup when nobody can say how many engines came
-after it: hosts refuse an engine whose epoch is older than one they have seen."""
+"""Added to the epoch of a restored ledger when it is unknown how many engines came after its
+backup: hosts refuse an engine whose epoch is older than one they have seen."""
 
 
 class Restored(msgspec.Struct, frozen=True, kw_only=True):
-    """What was put in place of what."""
+    """The result of a restore."""
 
     copy: Copied
     aside: str | None
-    """Where the directory that was there is now; None when it held no ledger."""
+    """Where the previous directory is now; None when it held no ledger."""
     old_last_seq: Seq | None
-    """Where the old ledger ended; None when it could not be read or there was none."""
+    """The end of the old ledger; None when it could not be read or there was none."""
     old_last_at_ms: int | None
     is_behind: bool
-    """Whether something may have happened that the restored ledger does not know: always, but for
-    an old ledger that is proved to end where the backup ends. The restored one is frozen then."""
+    """Whether the restored ledger may lack events: always, except for an old ledger that provably
+    ends where the backup ends. The restored one is frozen then."""
 
 
 class _End(NamedTuple):
-    """Where the old ledger ended."""
+    """The end of the old ledger."""
 
     head: Head
     at_ms: int
     sure: bool
-    """Its head file remembers the same: nothing is missing behind it."""
+    """Its head file has the same end: nothing after it is missing."""
 
 
 async def restore(
@@ -65,11 +66,11 @@ async def restore(
 ) -> tuple[Restored, FleetState]:
     """Put a copy of a backup in place of a journal directory, which is kept at ``aside``.
 
-    The backup is proved before and after it is copied and is not changed. The epoch is raised above
-    every engine's that is known, so that hosts listen to the next one. Returns with the state of
+    The backup is verified before and after it is copied and is not changed. The epoch is raised
+    above that of every known engine, so that hosts accept the next one. Returns with the state of
     the restored ledger. Raises JournalInUse while an engine runs, JournalMissing, JournalDamaged,
-    JournalTooNew, JournalFull, JournalFailed, UnsafeDirectory and BackupFailed; what was there is
-    then still in its place.
+    JournalTooNew, JournalFull, JournalFailed, UnsafeDirectory and BackupFailed; the previous
+    directory is then still in place.
     """
     _check_source(source, directory)
     prepare(directory)
@@ -83,7 +84,7 @@ async def restore(
             _raise_epoch(work, _epoch_after(source, directory, old))
             behind = old is None or not old.sure or old.head != read_head(work)
             state = await _own_once(work, copied, behind, now_ms, version, pid)
-        except BaseException:  # the copy is removed; what was there is untouched
+        except BaseException:  # remove the copy; the previous directory is untouched
             shutil.rmtree(work)
             raise
         _exchange(directory, aside, work)
@@ -114,7 +115,7 @@ def _check_source(source: Path, directory: Path) -> None:
 
 
 def _end_of(directory: Path) -> _End | None:
-    """Where a ledger ends; None when it cannot be read."""
+    """The end of a ledger; None when it cannot be read."""
     files = numbered_files(directory, "events")
     if not files:
         return None
@@ -150,8 +151,8 @@ def _raise_epoch(directory: Path, epoch: int) -> None:
 async def _own_once(
     work: Path, copied: Copied, behind: bool, now_ms: Callable[[], int], version: str, pid: int
 ) -> FleetState:
-    """Own the copy before it has its place: that proves that an engine can, and freezes the fleet
-    when something may have happened that the ledger does not know."""
+    """Open the copy as an engine before it is put in place: this proves that an engine can, and
+    freezes the fleet when the ledger may lack events."""
     writer = await JournalWriter.open(work, now_ms, version, pid)
     try:
         was = writer.state.engine.mode.mode
@@ -167,8 +168,8 @@ async def _own_once(
 
 
 def _exchange(directory: Path, aside: Path, work: Path) -> None:
-    """Put ``work`` in the place of ``directory``. As long as there is no ledger, the copy that
-    waits beside its place keeps every engine from beginning an empty one."""
+    """Put ``work`` in the place of ``directory``. While there is no ledger, the copy next to it
+    keeps every engine from creating an empty one."""
     moved = False
     try:
         os.rename(directory, aside)
@@ -183,7 +184,7 @@ def _exchange(directory: Path, aside: Path, work: Path) -> None:
 
 
 def _forget(aside: Path) -> bool:
-    """An old directory that never held a journal is nothing to keep."""
+    """Remove an old directory that never held a journal."""
     with suppress(OSError):
         shutil.rmtree(aside)
         return True

@@ -52,7 +52,7 @@ from fleet_tui.sim.demo.world import GIB, MEMORY_BYTES, Host, Pace
 
 MINUTES = 30
 TICK_MS = 5_000
-"""How often time alone is looked at: alerts, deadlines, work that waits to be tried again."""
+"""Interval of ticks: alerts, deadlines, retries that are due."""
 SAMPLE_MS = 5_000
 LOOK_MS = 15_000
 """How often agents that answer are looked at; one that does not is looked at as its file says."""
@@ -62,7 +62,7 @@ CANARY_MS = 3_000
 """How long a canary run takes."""
 EPOCH = Epoch(1)
 CHATTER_MS = 600_000
-"""Agents' routine lines reach this far back; of what was before, warnings and errors are left."""
+"""Agents' routine lines reach this far back; before that only warnings and errors are kept."""
 QUIET_MS = 2_000
 """Nothing happens in the last moments, so that the engine takes over a settled ledger."""
 VERSION = "2026.9.6"

@@ -258,7 +258,7 @@ class Sandbox:
         self.gateway(agent).pause()
 
     def resume(self, agent: AgentName) -> None:
-        """A paused process goes on."""
+        """Resume a paused process."""
         self.gateway(agent).resume()
 
     def slow(self, agent: AgentName, factor: float) -> None:
@@ -273,7 +273,7 @@ class Sandbox:
             connection.abort()
 
     def lose_host(self, host: HostName) -> None:
-        """Make a host unreachable; what runs on it goes on."""
+        """Make a host unreachable; its runs continue."""
         self.drop_host(host)
         self._lost.add(host)
 

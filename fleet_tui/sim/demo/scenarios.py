@@ -40,7 +40,7 @@ class Pause(Act, frozen=True, kw_only=True, tag="pause"):
 
 
 class Resume(Act, frozen=True, kw_only=True, tag="resume"):
-    """A paused process goes on."""
+    """Resume a paused process."""
 
     agent: AgentName
 

@@ -427,7 +427,7 @@ NO_TOKEN = ErrorAnswer(
 
 
 def handshake_refusal(asked: _Connect) -> ErrorAnswer | None:
-    """What is wrong with a ``connect`` before its token is looked at."""
+    """The fault of a ``connect`` before its token is checked."""
     if not asked.min_protocol <= answers.PROTOCOL <= asked.max_protocol:
         return ErrorAnswer(
             code="INVALID_REQUEST",

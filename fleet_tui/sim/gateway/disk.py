@@ -1,4 +1,5 @@
-"""What a simulated gateway keeps over its own death: sessions, transcripts, task ledger, log.
+"""The data of a simulated gateway that survives its process: sessions, transcripts, task ledger,
+log.
 
 Field names in :meth:`Session.row` and :meth:`TaskRow.row` are those of OpenClaw 2026.9.6.
 """
@@ -36,7 +37,7 @@ class Session(msgspec.Struct, kw_only=True):
     """One conversation. ``status`` is running, done, failed, timeout or killed."""
 
     given_up: bool = False
-    """Its turn was cut off, and nobody went on with it."""
+    """Its turn was interrupted and not continued."""
 
     key: str
     session_id: str

@@ -98,7 +98,7 @@ class Gateway:
             self._process.thawed.clear()
 
     def resume(self) -> None:
-        """Let a paused process go on where it stopped."""
+        """Resume a paused process."""
         if self._process is not None:
             self._process.thawed.set()
 

@@ -155,7 +155,7 @@ class Process:
                 self.emit("health", self.health())
 
     def die(self) -> None:
-        """End at once, as after ``kill -9``: nobody is told, connections just end."""
+        """End at once, as after ``kill -9``: without notice, connections just end."""
         self.is_listening = self.is_ready = False
         for task in list(self._tasks):
             task.cancel()
@@ -165,7 +165,7 @@ class Process:
         self.runs.forget_all()
 
     def emit(self, event: str, payload: Json) -> None:
-        """Tell every connection that may read."""
+        """Send to every connection with permission to read."""
         for listener in list(self.listeners):
             listener.push(event, payload)
 
@@ -174,12 +174,12 @@ class Process:
         self.runs.log(level, subsystem, text, trace)
 
     async def punish(self) -> None:
-        """Make whoever brought a wrong token wait, longer each time."""
+        """Delay a client with a wrong token, longer each time."""
         delay_s = min(5.0, 0.25 * 2.0**self._wrong_tokens)
         self._wrong_tokens = min(self._wrong_tokens + 1, MAX_PUNISHED_ATTEMPTS)
         await self.pace.sleep(delay_s)
 
-    # What it says about itself
+    # What it reports about itself
 
     @property
     def uptime_ms(self) -> int:

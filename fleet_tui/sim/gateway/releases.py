@@ -21,10 +21,10 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     """A turn that a kill cut off is gone on with by the next process, which also closes its row in
     the ledger. Otherwise the row says ``running`` for ever, and the turn is given up."""
     session_lags_s: float = 0.0
-    """At most so long after its end a session still says that its run is at work. An abort is told
-    at once."""
+    """How long after its end a session may still show its run as running. An abort shows at
+    once."""
     limit_looks_aborted: bool = False
-    """A run that ran into its limit has the stop reason of an abort, and names its phase."""
+    """A run that reached its limit has the stop reason of an abort, and names its phase."""
 
 
 NEWEST = Release(version="2026.9.6")

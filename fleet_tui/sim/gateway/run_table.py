@@ -1,4 +1,4 @@
-"""The work inside one gateway process: lanes, runs, idempotency, and what is told about them.
+"""The work inside one gateway process: lanes, runs, idempotency, and reports about them.
 
 All of this is memory and dies with the process; only :class:`Disk` stays. That is what makes the
 real one ambiguous after a crash, and this one too.
@@ -326,7 +326,7 @@ class RunTable:
         return End.DONE if run.plan.error is None else End.FAILED
 
     async def _breathe(self, run: Run, seconds: float) -> bool:
-        """Let time go by; True when the run was told to stop meanwhile."""
+        """Wait; True when the run was told to stop meanwhile."""
         if not run.stopped:
             run.wake.clear()
             try:

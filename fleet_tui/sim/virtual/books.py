@@ -1,4 +1,4 @@
-"""The ledger as a clerk would keep it: who waits, who runs where, what was told of whom.
+"""An independent record of the ledger: what waits, what runs where, what was reported.
 
 Kept from the events alone, for :mod:`fleet_tui.sim.virtual.rules`, and compared at the end of a
 world with what folding gave (:mod:`fleet_tui.sim.virtual.kept`). An event is entered after it was
@@ -98,9 +98,9 @@ class Try(msgspec.Struct, kw_only=True):
     is_open: bool = True
     started_ms: int | None = None
     lost_ms: int | None = None
-    """Since when nothing is known of it; None while it is heard of."""
+    """Since when it is unknown; None otherwise."""
     is_lost: bool = False
-    """What was heard last is that nothing is heard."""
+    """Whether the last report was unknown."""
     cause: CancelCause | None = None
     ok: bool | None = None
     """Of one that finished."""
@@ -120,7 +120,7 @@ class Try(msgspec.Struct, kw_only=True):
 
     @property
     def is_over(self) -> bool:
-        """Whether its agent told, if late, how it ended."""
+        """Whether its agent reported its end, even if late."""
         return self.late or (self.says is not None and self.says.is_final)
 
 
@@ -131,11 +131,11 @@ class Work(msgspec.Struct, kw_only=True):
     number: int
     spec: TaskSpec
     asked_ms: int
-    """From when its deadlines count."""
+    """The start of its deadlines."""
     phase: TaskPhase = TaskPhase.WAITING
     tries: list[Try] = []
     cancelled: bool = False
-    """Somebody wants it gone, and nobody asked for it since."""
+    """It was cancelled, and not requeued since."""
     held: bool = False
     expedited: bool = False
     not_before_ms: int = 0
@@ -143,7 +143,7 @@ class Work(msgspec.Struct, kw_only=True):
     blamed: bool = False
     """Agents agree that its newest run failed for a reason of its own."""
     verdict: str = ""
-    """A verdict from which something has to follow at once."""
+    """A verdict that must have a consequence at once."""
 
     @property
     def is_open(self) -> bool:
@@ -157,12 +157,12 @@ class Work(msgspec.Struct, kw_only=True):
 
     @property
     def asks(self) -> bool:
-        """Whether only a person can say how it goes on."""
+        """Whether it needs an operator's verdict."""
         return self.phase is TaskPhase.NEEDS_OPERATOR
 
     @property
     def since_asked(self) -> list[Try]:
-        """The tries since people last asked for it."""
+        """The tries since it was last requested."""
         return [one for one in self.tries if one.placed_ms >= self.asked_ms]
 
     @property
@@ -193,7 +193,7 @@ class Work(msgspec.Struct, kw_only=True):
 
     @property
     def is_in_doubt(self) -> bool:
-        """Whether it ended while nobody could say what its last run did, and its class forbids
+        """Whether it ended while the outcome of its last run was unknown, and its class forbids
         another one then."""
         if self.is_open or self.phase is TaskPhase.SUCCEEDED or not self.tries:
             return False
@@ -206,7 +206,7 @@ class Work(msgspec.Struct, kw_only=True):
 
     @property
     def may_go_on(self) -> bool:
-        """Whether its next run is to go on from a checkpoint."""
+        """Whether its next run is to continue from a checkpoint."""
         marked = any(one.marked for one in self.tries)
         return marked and self.spec.task_class is TaskClass.RESUMABLE
 
@@ -285,12 +285,12 @@ class Book:
         return share - lately.count(True)
 
     def may_start_late(self, one: Try) -> bool:
-        """Whether it was never heard of, and nothing keeps its start from arriving yet."""
+        """Whether it was never reported, and its start may still arrive."""
         agent = self.agents.get(one.agent)
         return one.started_ms is None and agent is not None and Limit.NO_FENCE in agent.limits
 
     def busy(self, agent: AgentName) -> int:
-        """How many slots of an agent are taken."""
+        """How many slots of an agent are in use."""
         return sum(
             bool(work.tries) and work.tries[-1].is_open and work.tries[-1].agent == agent
             for work in self.works.values()
@@ -363,7 +363,7 @@ class Book:
                 purse.cost_microusd += cost_microusd
 
     def _follow_fleet(self) -> None:
-        """Who is not in the fleet file any more is forgotten once nothing of theirs runs."""
+        """An agent that left the fleet file is forgotten once it has no open runs."""
         for name in list(self.agents):
             if name in self.fleet.agents:
                 if self.agents[name].health is Health.RETIRED:

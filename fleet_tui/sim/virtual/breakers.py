@@ -1,4 +1,4 @@
-"""What is promised about gateways that answer every look and can do nothing."""
+"""Promises about gateways that answer every probe but cannot work."""
 
 from fleet_tui.core.agents.canary import PAYLOAD, agent_of_canary
 from fleet_tui.core.ids import AgentName, RunId
@@ -12,7 +12,7 @@ AT_FIRST = 8
 """What such a gateway may get before it is found out: three in a row, as many beside them as it has
 slots, and those whose bad end was lost on the way."""
 TRIALS = 4
-"""What it may get in WINDOW_S after that: one each 15 s, when a trial told nothing."""
+"""Trials allowed in WINDOW_S after that: one every 15 s, when a trial is no evidence."""
 
 
 def breakers(world: World, checks: Checks) -> None:
@@ -24,7 +24,7 @@ def breakers(world: World, checks: Checks) -> None:
 
 
 def _canaries(world: World, checks: Checks) -> None:
-    """Each ran once, where it was to run and with the text that is ours, and none goes on."""
+    """Each ran once, on its agent and with our own text, and none is still running."""
     seen: set[str] = set()
     for execution in world.truth.canaries:
         run = execution.run
@@ -53,7 +53,7 @@ def _is_spared(checks: Checks, agent: AgentName, hits_s: list[float]) -> None:
 
 
 def _is_trusted_again(world: World, checks: Checks) -> None:
-    """Whoever is kept out at the end has done nothing well since it was."""
+    """An agent that is out at the end has had no success since."""
     state = world.newest.state if world.newest is not None else None
     if state is None:
         return

@@ -119,7 +119,7 @@ class Checks:
                 self.broken("sent-once", f"{run_id} was sent by {epoch}, which did not decide it")
 
     def _is_answered(self, run: Run) -> bool:
-        """Whether whoever cancelled it was told so."""
+        """Whether the canceller got a reply."""
         since_s = run.cancelling_s
         return since_s is not None and any(
             call.acked_s is not None and call.acked_s >= since_s
@@ -127,7 +127,7 @@ class Checks:
         )
 
     def _check_pace(self, epoch: int, run_id: str) -> None:
-        """Nobody is asked about a run over and over."""
+        """No run is queried too often."""
         now_s = self._world.loop.time()
         asked = self._asked.setdefault((epoch, run_id), deque(maxlen=MOST_QUESTIONS))
         if len(asked) == MOST_QUESTIONS and now_s - asked[0] < WITHIN_S:
@@ -156,8 +156,8 @@ class Checks:
             self.losses.append((pool, now_s, now_s + for_s))
 
     def _check_urgency(self, placed: TaskView, now_ms: int) -> None:
-        """Nobody may wait while somebody less urgent, who asks for the same, is placed. Of equally
-        urgent ones the first that came goes first."""
+        """No task may wait while a less urgent one with the same requirement is placed. Of equally
+        urgent ones the first submitted goes first."""
         wanted = _requirement(placed.wanted)
         # A retry may have to wait for the budget of retries.
         budget = self._world.fleet.retry_budget.floor >= USUAL_FLOOR

@@ -296,7 +296,7 @@ def _with_slow_starts(world: Scenario, rng: random.Random) -> Scenario:
 
 
 def _silences(world: Scenario, rng: random.Random) -> tuple[Fault, ...]:
-    """Hosts that are away for longer than anybody waits, or begin anew."""
+    """Hosts that are away for longer than any deadline, or start over."""
     hosts = list(world.fleet.hosts)
     return tuple(
         Fault(

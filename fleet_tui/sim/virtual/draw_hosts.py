@@ -1,6 +1,6 @@
-"""Worlds with hosts that cannot take work although they answer, and with names that nobody knows.
+"""Worlds with hosts that answer but cannot take work, and with host names that do not resolve.
 
-Each kind has dice of its own, so that worlds without it stayed what they were.
+Each kind has a random generator of its own, so that worlds without it do not change.
 """
 
 import random
@@ -27,8 +27,8 @@ def with_odd_hosts(world: Scenario) -> Scenario:
 
 
 def _with_unfit_hosts(world: Scenario, rng: random.Random) -> Scenario:
-    """Hosts answer every look and can take no run for a while. The network is well, so that whoever
-    asks finds out."""
+    """Hosts answer every probe but cannot take runs for a while. The network works, so that probes
+    find out."""
     hosts = list(world.fleet.hosts)
     unfit = [
         Fault(
@@ -51,7 +51,8 @@ _UNSETTLING = frozenset({"cut-host", "cut-requests", "cut-answers", CUT_POOL, "f
 
 
 def _with_unknown_names(world: Scenario, rng: random.Random, *, late: bool) -> Scenario:
-    """Some agents of a pool have a host whose name nobody knows; that of one may be known later."""
+    """Some agents of a pool have a host whose name does not resolve; one of them may resolve
+    later."""
     fleet = world.fleet
     pool = rng.choice(sorted(fleet.pools))
     models = [spec for spec in fleet.agents.values() if spec.pool == pool]

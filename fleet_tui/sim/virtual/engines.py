@@ -1,4 +1,4 @@
-"""Engine processes: started, stopped, killed, and started again by whoever looks after them."""
+"""Engine processes: started, stopped, killed, and restarted by a supervisor."""
 
 import asyncio
 import random
@@ -33,7 +33,7 @@ FIRST_PID = 100
 
 
 class Ground(Protocol):
-    """What an engine stands on: its machine, its disk and the ways to its hosts."""
+    """The environment of an engine: its machine, its disk and the network to its hosts."""
 
     loop: VirtualLoop
     scenario: Scenario
@@ -72,7 +72,7 @@ class EngineProcess:
 
     @property
     def listens(self) -> bool:
-        """Whether a client that connects now is heard."""
+        """Whether a client can connect now."""
         alive = self.process.running is not Running.DEAD and not self.task.done()
         return alive and self.engine is not None
 
@@ -87,7 +87,7 @@ class EngineProcess:
         self._hang_up()
 
     async def ask(self, by: str, command: Command) -> Reply | None:
-        """A client's command. None: the connection was lost, and nobody knows what became of it."""
+        """A client's command. None: the connection was lost, and the outcome is unknown."""
         assert self.engine is not None
         loop = self._world.loop
         answer: asyncio.Future[Reply | None] = loop.create_future()

@@ -41,7 +41,7 @@ class Plague:
         await getattr(self, "_" + fault.kind.replace("-", "_"))(fault)
 
     async def heal(self) -> None:
-        """Everything works from now on, and somebody puts the fleet in order again."""
+        """End all faults and restore the fleet."""
         world = self._world
         world.healed = True
         world.note("healed")
@@ -77,7 +77,8 @@ class Plague:
             engine.process.go_on()
 
     async def _zombie_engine(self, fault: Fault) -> None:
-        """It is stopped and its lock file removed; another starts, then it goes on."""
+        """The engine is stopped and its lock file removed; another starts, then the first
+        resumes."""
         world = self._world
         engine = world.newest
         if engine is None or engine.process.running is not Running.YES:
@@ -176,7 +177,7 @@ class Plague:
         gateway.poison = None
 
     async def _unfit_host(self, fault: Fault) -> None:
-        """It answers, and can take no run until somebody mends it."""
+        """It answers, but cannot take runs until it is fixed."""
         assert fault.host is not None
         host = self._world.hosts[fault.host]
         host.lack = Lack.LINK if fault.amount < 0 else Lack.TOOL

@@ -124,7 +124,8 @@ def _wanted_again(world: World, checks: Checks, task: str) -> list[float]:
 
 
 def _letters(world: World, checks: Checks) -> None:
-    """What operators asked about dead letters was done as they were told, once, at their pace."""
+    """Operators' commands for dead letters were carried out as acknowledged, once, at their
+    rate."""
     done: dict[str, list[Requeued]] = {}
     for one in checks.view.requeued:
         done.setdefault(one.why, []).append(one)

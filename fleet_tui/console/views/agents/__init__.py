@@ -1,1 +1,1 @@
-"""Agents: the table, one agent, what the fleet file says of it."""
+"""Agents: the table, one agent, its definition."""

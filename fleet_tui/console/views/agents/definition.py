@@ -1,4 +1,4 @@
-"""What the fleet file says about an agent, every default applied."""
+"""An agent's definition in the fleet file, with defaults applied."""
 
 from fleet_tui.console.actions.selection import Scope, Selection
 from fleet_tui.console.text.cells import Tone

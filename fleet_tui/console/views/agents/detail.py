@@ -1,4 +1,4 @@
-"""One agent as an operator reads it: who it is, how it is and since when, what it was doing."""
+"""One agent for operators: identity, health and since when, its work."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -58,7 +58,7 @@ def agent_sections(
     pen: Pen,
     now_ms: int,
 ) -> list[Section]:
-    """Everything about an agent. ``probes`` are oldest first; of the others None means still being
+    """Everything about an agent. ``probes`` are oldest first; for the others None means still being
     fetched."""
     spec = state.fleet.agents.get(agent.name)
     last = probes[-1] if probes else None
@@ -96,7 +96,7 @@ def head_line(agent: AgentState, spec: AgentSpec | None, pen: Pen, now_ms: int) 
 def _health_lines(
     agent: AgentState, spec: AgentSpec | None, pen: Pen, now_ms: int
 ) -> list[DetailLine]:
-    """Since when and why, with what was heard on the way, and what can be done about it."""
+    """Since when and why, with the remote details, and the remedy."""
     if agent.health is Health.UP and not agent.reason:
         return []
     pairs: list[tuple[str, str | Cell]] = [("since", pen.clock(agent.since_ms or None))]
@@ -139,7 +139,7 @@ def _identity(agent: AgentState, spec: AgentSpec | None, fleet: FleetSpec) -> li
 
 
 def _reached_by(host: HostName | None, fleet: FleetSpec) -> str:
-    """The host and the way to it: ``gpu4 (ops@10.0.0.4:22, jump bastion, ssh_config on)``."""
+    """The host and the path to it: ``gpu4 (ops@10.0.0.4:22, jump bastion, ssh_config on)``."""
     if host is None:
         return "this machine"
     spec = fleet.hosts.get(host)
@@ -229,7 +229,7 @@ def _strip(probes: Sequence[ProbeResult], pen: Pen) -> DetailLine:
 
 
 def _reading(reading: VitalsReading, ago: str) -> DetailLine:
-    """What the agent told, without what it does not tell."""
+    """The values that the agent reported."""
     pairs: list[tuple[str, str | Cell]] = [
         ("last probe", ago),
         ("answered in", words.latency(reading.latency_ms)),
@@ -252,7 +252,7 @@ def _reading(reading: VitalsReading, ago: str) -> DetailLine:
 
 
 def tasks_of(agent: AgentName, state: FleetState) -> list[tuple[Task, Attempt]]:
-    """Tasks that were tried on this agent with the newest such attempt; newest first."""
+    """Tasks that were tried on this agent, with the newest such attempt; newest first."""
     found: list[tuple[Task, Attempt]] = []
     for task in state.tasks():
         here = [attempt for attempt in task.attempts if attempt.agent == agent]
@@ -263,7 +263,7 @@ def tasks_of(agent: AgentName, state: FleetState) -> list[tuple[Task, Attempt]]:
 
 
 def _work(agent: AgentName, state: FleetState, pen: Pen, now_ms: int) -> Section:
-    """What it runs or ran, and what became of it."""
+    """Its current and past runs, and their outcomes."""
     found = tasks_of(agent, state)
     running = sum(attempt.phase.is_open for _, attempt in found)
     title = f"Work - {running} running, {len(found) - running} earlier"
@@ -291,7 +291,7 @@ def _work(agent: AgentName, state: FleetState, pen: Pen, now_ms: int) -> Section
 
 
 def outcome(task: Task, attempt: Attempt, state: FleetState, pen: Pen, now_ms: int) -> str:
-    """What became of a task after this attempt at it."""
+    """The outcome of a task after this attempt."""
     if attempt.phase.is_open:
         since = attempt.unknown_since_ms or attempt.started_at_ms or attempt.planned_at_ms
         told = notes(state, task, now_ms, pen.offset_minutes)
@@ -306,7 +306,7 @@ def outcome(task: Task, attempt: Attempt, state: FleetState, pen: Pen, now_ms: i
 
 
 def about_agent(event: Event, agent: AgentName) -> bool:
-    """Whether an event belongs into the timeline of an agent's health."""
+    """Whether an event belongs in the timeline of an agent's health."""
     return isinstance(event, AboutAgent) and event.agent == agent
 
 
@@ -367,7 +367,7 @@ _CONTAINERS = (Mapping, list, tuple, set, frozenset)
 
 
 def _yaml(value: object, depth: int, key: str = "") -> list[str]:
-    """Builtins as block style YAML; what is empty or not set is left out."""
+    """Builtins as block style YAML, without empty or unset values."""
     pad = "  " * depth
     made: list[str] = []
     match value:
@@ -389,7 +389,7 @@ def _yaml(value: object, depth: int, key: str = "") -> list[str]:
 
 
 def _scalar(value: object) -> str:
-    """A value as YAML would read it back. Raises TypeError for a container: what stands in it may
+    """A value in a form that YAML reads back. Raises TypeError for a container: its content may
     have to be hidden."""
     if isinstance(value, _CONTAINERS):
         raise TypeError(f"a {type(value).__name__} is no value of one line")

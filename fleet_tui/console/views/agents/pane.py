@@ -53,11 +53,11 @@ _SORT_KEYS: Mapping[str, Callable[[AgentRow], Value]] = {
     "probe": lambda row: row.latency_ms,
     "note": lambda row: row.note,
 }
-"""Columns to sort by that a filter does not ask for."""
+"""Columns to sort by that are not filter keys."""
 
 
 class HealthPane(TablePane[AgentRow]):
-    """The fleet's agents. Where there is no room the healthy tail becomes one line."""
+    """The fleet's agents. Where there is not enough space the healthy tail becomes one line."""
 
     scopes: ClassVar[frozenset[Scope]] = TablePane.scopes | {Scope.AGENTS}
     columns: ClassVar[tuple[Column, ...]] = COLUMNS
@@ -84,7 +84,7 @@ class HealthPane(TablePane[AgentRow]):
         """The tail is shown: the operator went down to it."""
 
     def on_mount(self) -> None:
-        """The header says the order from the first."""
+        """Show the order in the header from the start."""
         self.table.set_sort("state", True)
 
     def records(self, view: View) -> Sequence[AgentRow]:
@@ -112,7 +112,7 @@ class HealthPane(TablePane[AgentRow]):
         return rows.agent_value(record, key)
 
     def sort_value(self, record: AgentRow, key: str) -> Value:
-        """As a filter compares; other columns by their numbers."""
+        """As in filters; other columns by their numbers."""
         own = _SORT_KEYS.get(key)
         return own(record) if own is not None else self.value(record, key)
 
@@ -121,7 +121,7 @@ class HealthPane(TablePane[AgentRow]):
         return rows.agent_text(record)
 
     def is_problem(self, record: AgentRow) -> bool:
-        """Whether it wants an operator's eyes."""
+        """Whether it needs an operator's attention."""
         return record.is_problem
 
     def suggestions(self) -> Collection[str]:

@@ -1,6 +1,6 @@
-"""What the health table says of agents: a view in, rows of safe text with a meaning out.
+"""The rows of the health table: from a view to rows of safe text with tones.
 
-Unknown is ``?`` or ``-``, never zero; what was seen too long ago is dim.
+Unknown is ``?`` or ``-``, never zero; outdated values are dim.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,21 +27,21 @@ STALE_INTERVALS = 3
 """A probe result is stale after this many intervals of its agent, and never before MIN_STALE_MS."""
 
 SEEN_STEP_MS = 5_000
-"""Ages are counted in these steps: a column that ticks every second says nothing more."""
+"""Ages are counted in these steps: a column that ticks every second is no more informative."""
 
 ERROR_WARN_PERCENT = 5.0
-"""From this share of failed runs on the number stands out."""
+"""From this share of failed runs on the number is highlighted."""
 
 
 class RunNumbers(msgspec.Struct, frozen=True, kw_only=True):
-    """What an agent's runs of the last RATE_WINDOW_MS add up to."""
+    """The totals of an agent's runs in the last RATE_WINDOW_MS."""
 
     ended: int = 0
     failed: int = 0
     run_ms_p95: int | None = None
     cost_microusd: int = 0
     has_unknown_cost: bool = False
-    """Whether one of them reported what is no cost."""
+    """Whether one of them reported an unusable cost."""
 
     @property
     def error_percent(self) -> float | None:
@@ -110,22 +110,22 @@ class AgentRow(msgspec.Struct, frozen=True, kw_only=True):
     cost_microusd_per_hour: int
     has_unknown_cost: bool
     note: str
-    """Why it is not simply up; our own words and safe."""
+    """Why it is not simply up, in our own words; safe text."""
 
     @property
     def is_problem(self) -> bool:
-        """Whether it wants an operator's eyes."""
+        """Whether it needs an operator's attention."""
         return self.state.is_problem or self.is_stale
 
 
 def stale_after_ms(spec: AgentSpec | None) -> int:
-    """How old a probe result may be before its numbers are not to be believed."""
+    """How old a probe result may be before its numbers count as stale."""
     every_ms = spec.probe.every_ms if spec is not None else 0
     return max(STALE_INTERVALS * every_ms, MIN_STALE_MS)
 
 
 def _stepped(age_ms: int) -> int:
-    """The age rounded up to a whole step, so that a fresh result reads the same until the next."""
+    """The age rounded up to a whole step, so that a fresh result looks the same until the next."""
     return -(-max(age_ms, 1) // SEEN_STEP_MS) * SEEN_STEP_MS
 
 
@@ -182,7 +182,8 @@ def agent_row(
 
 
 def agent_rows(view: View, numbers: Mapping[AgentName, RunNumbers]) -> list[AgentRow]:
-    """Every agent of the view, worst first; equals by how new their state is, the well by name."""
+    """Every agent of the view, worst first; equals by how new their state is, the healthy by
+    name."""
     state, spec = view.state, view.state.fleet
     found = [
         agent_row(
@@ -209,7 +210,7 @@ AGENT_FILTER_KEYS = frozenset(
 
 
 def agent_value(row: AgentRow, key: str) -> str | float | tuple[str, ...] | frozenset[str] | None:
-    """What a filter may ask of an agent; None for keys it does not answer."""
+    """An agent's value for a filter key; None for unknown keys."""
     match key:
         case "agent":
             return row.name
@@ -238,7 +239,7 @@ def agent_value(row: AgentRow, key: str) -> str | float | tuple[str, ...] | froz
 
 
 def agent_text(row: AgentRow) -> str:
-    """What words of a filter are looked for in."""
+    """The text in which the words of a filter are searched."""
     return " ".join((row.state, row.name, row.pool, row.region, row.host, row.version, row.note))
 
 
@@ -305,7 +306,7 @@ def _ended_badly(phase: AttemptPhase) -> bool:
 
 
 def tail_text(hidden: Sequence[AgentRow]) -> str:
-    """``13 more - all up``: what a table cut short does not show."""
+    """``13 more - all up``: the rows that a shortened table does not show."""
     counts: dict[AgentWord, int] = {}
     for row in hidden:
         counts[row.state] = counts.get(row.state, 0) + 1

@@ -1,4 +1,4 @@
-"""One agent: who it is, how it is and since when, what it was doing, what it last said."""
+"""One agent: identity, health and since when, its work, its last log lines."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -24,14 +24,14 @@ from fleet_tui.feed.feed import View
 
 HISTORY_PAGE = 5_000
 HISTORY_PAGES = 4
-"""The timeline looks back this many pages of the ledger at most."""
+"""The timeline reads at most this many pages of the ledger."""
 
 LEAP_MS = 60_000
-"""A screen that was not brought up to date for longer has missed probes: a recording leaps, a
-machine slept."""
+"""A screen that was not updated for longer has missed probes: a recording jumped, or the machine
+slept."""
 
 ENOUGH_CHANGES = 8
-"""With this many changes found it does not look further back."""
+"""With this many changes found it stops reading."""
 
 
 class AgentScreen(DetailScreen):
@@ -82,7 +82,7 @@ class AgentScreen(DetailScreen):
         self.show_document(sections, Selection(agents=(agent_name,)))
 
     def _note(self, newest: ProbeResult | None, now_ms: int) -> None:
-        """Add the newest probe. Where time went back, or leapt, those around it are read again."""
+        """Add the newest probe. Where time went back or jumped, the probes are read again."""
         last = self._probes[-1] if self._probes else None
         since_ms = now_ms - (now_ms if self._noted_ms is None else self._noted_ms)
         is_older = newest is not None and last is not None and _at(newest) < _at(last)
@@ -144,7 +144,7 @@ def _at(probe: ProbeResult) -> int:
 
 
 def _health_of(agent: AgentState) -> tuple[object, ...]:
-    """What the timeline is about: when any of it changes there is something new in it."""
+    """The values shown in the timeline: when one of them changes it has a new entry."""
     return (
         agent.health,
         agent.since_ms,

@@ -1,4 +1,4 @@
-"""Open conditions, loud and unacknowledged first."""
+"""Open alerts, severe and unacknowledged first."""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
@@ -50,7 +50,7 @@ class AlertsPane(TablePane[Alert]):
         return rows.alert_cells(record, self.console.glyphs, now_ms)
 
     def make_rows(self, records: Sequence[Alert]) -> list[Row]:
-        """Alerts grow older without changing: no row is kept."""
+        """Alerts age without changing, so rows are not cached."""
         self.forget_rows()
         return super().make_rows(records)
 
@@ -68,15 +68,15 @@ class AlertsPane(TablePane[Alert]):
                 return record.acked_by
             case "text" | "what":
                 return record.text
-            case _:  # a key that only other lists answer
+            case _:  # a key of other lists only
                 return None
 
     def sort_value(self, record: Alert, key: str) -> Value:
-        """The loudest first, and all others as a filter compares."""
+        """The most severe first, and other columns as in filters."""
         return float(record.severity.order) if key == "severity" else self.value(record, key)
 
     def is_problem(self, record: Alert) -> bool:
-        """Loud and nobody has it in hand."""
+        """Severe and not acknowledged."""
         return record.severity.level >= Level.WARN and record.acked_by is None
 
     def titles(self) -> Sequence[Cell]:
@@ -89,7 +89,7 @@ class AlertsPane(TablePane[Alert]):
         )
 
     def selection(self) -> Selection:
-        """The marked alerts and the agents they are about."""
+        """The marked alerts and their agents."""
         chosen = self.selected_records()
         known = self.view.state.agents if self.view is not None else {}
         return Selection(
@@ -100,7 +100,7 @@ class AlertsPane(TablePane[Alert]):
 
 
 class AllAlertsPane(AlertsPane):
-    """The same on a screen of its own, with what is known about each."""
+    """The same on a screen of its own, with the details of each."""
 
     columns: ClassVar[tuple[Column, ...]] = (
         Column("severity", "ALERT", 6, priority=200),

@@ -1,4 +1,4 @@
-"""What the alerts table says, as safe text with a meaning."""
+"""The rows of the alerts table, as safe text with tones."""
 
 from fleet_tui.console.text.cells import MAX_NAME_CHARS, Cell, Tone
 from fleet_tui.console.text.glyphs import Glyphs
@@ -10,7 +10,7 @@ from fleet_tui.core.text.firewall import safe_line
 
 
 def open_alerts(state: FleetState) -> list[Alert]:
-    """Open alerts: unacknowledged and loud first, then the newest."""
+    """Open alerts: unacknowledged and severe first, then the newest."""
     return sorted(
         state.alerts.values(),
         key=lambda a: (a.acked_by is not None, a.severity.order, -a.raised_at_ms, a.id),

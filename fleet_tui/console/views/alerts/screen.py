@@ -1,4 +1,4 @@
-"""Alerts: what wants an operator's eyes now, then what was over not long ago."""
+"""Alerts: open ones, then recently resolved ones."""
 
 from collections.abc import Sequence
 from typing import ClassVar, assert_never
@@ -18,16 +18,16 @@ from fleet_tui.core.ids import AgentName
 from fleet_tui.feed.feed import View
 
 MAX_OVER = 50
-"""Alerts that are over and still listed."""
+"""Resolved alerts that are listed."""
 
 
 class AlertsListPane(AllAlertsPane):
-    """Open alerts as everywhere, and below them the newest that are over."""
+    """Open alerts as elsewhere, and below them the newest resolved ones."""
 
     empty_text = "No alerts, now or earlier. {overview} shows the fleet."
 
     def records(self, view: View) -> Sequence[Alert]:
-        """Open ones first; an id that is open or came back is listed once."""
+        """Open ones first; an id that is open or was raised again is listed once."""
         listed = rows.open_alerts(view.state)
         known = {alert.id for alert in listed}
         for alert in reversed(view.state.closed_alerts[-MAX_OVER:]):
@@ -37,7 +37,7 @@ class AlertsListPane(AllAlertsPane):
         return listed
 
     def is_problem(self, record: Alert) -> bool:
-        """Open, loud, and nobody has it in hand."""
+        """Open, severe, and not acknowledged."""
         return record.resolved_at_ms is None and super().is_problem(record)
 
     def titles(self) -> Sequence[Cell]:
@@ -50,8 +50,8 @@ class AlertsListPane(AllAlertsPane):
 
 
 def alert_place(alert: Alert, view: View) -> Place | None:
-    """Where to read about what raised an alert; pools lead to their agents. None for what has no
-    page: the band on every screen says it."""
+    """The place that explains an alert; pools lead to their agents. None for those without a page:
+    the band on every screen shows them."""
     rule = rule_of(alert.id)
     match rule:
         case (
@@ -88,7 +88,7 @@ def alert_place(alert: Alert, view: View) -> Place | None:
 
 
 def _place_called(subject: str, view: View) -> Place | None:
-    """Where to read about what an alert of another release names."""
+    """The place that explains an alert of another release."""
     state = view.state
     if AgentName(subject) in state.agents:
         return Place("agent", subject)
@@ -110,7 +110,7 @@ class AlertsScreen(FleetScreen):
 
     @on(FleetTable.RowOpened)
     def _opened(self, event: FleetTable.RowOpened) -> None:
-        """The agent, task or pool it is about."""
+        """Open its agent, task or pool."""
         event.stop()
         records = self.query_one(AlertsListPane).shown_records
         found = next((alert for alert in records if alert.id == event.row_id), None)

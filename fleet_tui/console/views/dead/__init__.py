@@ -1,1 +1,1 @@
-"""Dead letters by what went wrong."""
+"""Dead letters by kind of failure."""

@@ -1,4 +1,4 @@
-"""Dead letters: work that failed and waits for somebody to look, grouped by what went wrong."""
+"""Dead letters: failed work that needs attention, grouped by kind of failure."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import ClassVar
@@ -31,7 +31,7 @@ MAX_SAMPLE_CHARS = 200
 
 
 def same_letters(before: FleetState, now: FleetState) -> bool:
-    """Whether the groups are as they were."""
+    """Whether the groups are unchanged."""
     return before.dead_letters is now.dead_letters and before.fleet is now.fleet
 
 
@@ -64,7 +64,7 @@ class DeadPane(TablePane[DeadLetters]):
         self._seen: FleetState | None = None
 
     def records(self, view: View) -> Sequence[DeadLetters]:
-        """Grouping ten thousand takes a while: only when they are others than before."""
+        """Grouping ten thousand takes a while, so it is done only when they change."""
         state, seen = view.state, self._seen
         self._seen = state
         if seen is not None and same_letters(seen, state):
@@ -87,7 +87,7 @@ class DeadPane(TablePane[DeadLetters]):
         )
 
     def suggestions(self) -> Collection[str]:
-        """Clients that are there."""
+        """The clients of the dead letters."""
         return {f"client:{client}" for group in self.all_records for client in group.clients}
 
     def cells(self, record: DeadLetters) -> Mapping[str, Cell]:
@@ -106,7 +106,7 @@ class DeadPane(TablePane[DeadLetters]):
         }
 
     def value(self, record: DeadLetters, key: str) -> Value:
-        """What a group answers a filter or an order."""
+        """A group's value for a filter key or column."""
         now_ms = self.view.now_ms if self.view is not None else 0
         answers: dict[str, Value] = {
             "kind": record.kind,
@@ -134,7 +134,7 @@ class DeadPane(TablePane[DeadLetters]):
 
 
 def _when(at_ms: int, offset_minutes: int) -> str:
-    """``03-05 12:04``: the year goes without saying."""
+    """``03-05 12:04``, without the year."""
     return words.date_clock(at_ms, offset_minutes)[5:16]
 
 
@@ -172,7 +172,7 @@ class GroupPane(TasksPane):
         return found
 
     def candidates(self) -> Iterable[TaskRow]:
-        """Those of the group alone."""
+        """Only those of the group."""
         return self.all_records
 
     def natural_order(self, record: TaskRow) -> Key:

@@ -1,4 +1,4 @@
-"""Asking what changed: before an alert, or over the window of the charts."""
+"""Opens the diff: before an alert, or over the window of the charts."""
 
 from fleet_tui.console.actions.action import Action, Group
 from fleet_tui.console.actions.selection import Selection
@@ -7,7 +7,7 @@ from fleet_tui.console.shell.places import Place
 from fleet_tui.console.views.diff.span import Span
 
 BEFORE_ALERT_MS = 900_000
-"""What led to an alert is looked for so far back."""
+"""How far before an alert the diff begins."""
 
 
 def _diff(screen: Stage, chosen: Selection) -> None:

@@ -1,4 +1,4 @@
-"""What changed between two moments, as sections: each sort of change with its rows."""
+"""What changed between two moments, as sections: each kind of change with its rows."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -21,10 +21,10 @@ from fleet_tui.core.ids import AgentName
 from fleet_tui.core.text import words
 
 MAX_ROWS = 100
-"""Of each sort; how many others there are is said."""
+"""Of each kind; the others are counted."""
 
 MAX_NAMED = 2
-"""Of things that changed alike; the others are counted."""
+"""Of subjects that changed alike; the others are counted."""
 
 
 def diff_sections(moments: Moments, pen: Pen) -> list[Section]:
@@ -59,7 +59,7 @@ def _section(about: About, found: Sequence[Change], pen: Pen) -> Section:
 
 
 def _alike(found: Sequence[Change]) -> list[list[Change]]:
-    """Things that changed in the same way together, where the first of them stands."""
+    """Subjects that changed in the same way, grouped at the place of the first."""
     kinds: dict[tuple[str, str | None, str | None], list[Change]] = {}
     for change in found:
         kinds.setdefault((change.field, change.before, change.after), []).append(change)
@@ -73,7 +73,7 @@ def _row(alike: Sequence[Change], pen: Pen) -> list[Cell | str]:
     step: list[Cell | str] = [Cell(_value(change.before), Tone.DIM), pen.glyphs.arrow, after]
     names = listed((short(each.name) for each in alike if each.name), MAX_NAMED)
     named: list[Cell | str] = [names] if names else []
-    if change.about is About.ALERT:  # its words are the longest: last, where they have room
+    if change.about is About.ALERT:  # its text is the longest: last, where it has space
         return [*named, *step, short(change.field)]
     return [*named, *([short(change.field)] if change.field else []), *step]
 

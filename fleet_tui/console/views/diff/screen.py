@@ -37,7 +37,7 @@ class DiffScreen(DetailScreen):
         return f"diff {before} to {after}"
 
     def show(self, previous: View | None, view: View) -> None:
-        """Compare once; in a recording again where the cursor leaves the span or comes into it."""
+        """Compare once; in a recording again when the cursor leaves or enters the span."""
         span = self._span.until(view.now_ms) if self._span is not None else None
         if span is not None and span != self._asked:
             self._asked = span

@@ -19,9 +19,9 @@ class Span(NamedTuple):
 
     @property
     def subject(self) -> str:
-        """As a place has it."""
+        """As the subject of a place."""
         return f"{self.before_ms}..{self.after_ms}"
 
     def until(self, at_ms: int) -> "Span":
-        """The span without what is later."""
+        """The span, cut at a later end."""
         return Span(min(self.before_ms, at_ms), min(self.after_ms, at_ms))

@@ -1,1 +1,1 @@
-"""The console about itself: help, messages, the first time."""
+"""The console's own pages: help, messages, first run."""

@@ -1,4 +1,4 @@
-"""The first time: no fleet file yet, so a card with four ways to begin instead of an error."""
+"""First run: without a fleet file, a card with four ways to begin instead of an error."""
 
 import os
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from fleet_tui.console.terminal.seatbelt import SeatbeltDriver
 
 
 class Beginning(StrEnum):
-    """What the operator wants to begin with."""
+    """The operator's choice of how to begin."""
 
     DEMO = "demo"
     SSH_CONFIG = "ssh-config"
@@ -30,7 +30,7 @@ CHOICES = (
 
 
 class FirstRun(App[Beginning]):
-    """Asks how to begin; ends with the answer, None when the operator leaves."""
+    """Asks how to begin; ends with the choice, None when the operator leaves."""
 
     ENABLE_COMMAND_PALETTE = False
 

@@ -1,4 +1,4 @@
-"""Everything the console told the operator, newest first."""
+"""All messages of the console, newest first."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -22,7 +22,7 @@ Numbered = tuple[int, Notice]
 
 
 class MessagesPane(TablePane[Numbered]):
-    """A line per notice; enter opens what it was about."""
+    """A line per notice; enter opens its subject."""
 
     scopes: ClassVar[frozenset[Scope]] = TablePane.scopes
     columns = (
@@ -61,7 +61,7 @@ class MessagesPane(TablePane[Numbered]):
                 return float(record[1].at_ms)
             case "text":
                 return record[1].text
-            case _:  # a key that only other lists answer
+            case _:  # a key of other lists only
                 return None
 
     def is_problem(self, record: Numbered) -> bool:
@@ -78,7 +78,7 @@ class MessagesPane(TablePane[Numbered]):
 
 
 class MessagesScreen(FleetScreen):
-    """What toasts said."""
+    """The texts of toasts."""
 
     def compose_body(self) -> ComposeResult:
         """One table."""

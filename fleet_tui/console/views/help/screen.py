@@ -1,4 +1,4 @@
-"""Help: how to read the pane, and every key, out of the registry."""
+"""Help: how to read the pane, and every key, from the registry."""
 
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ FILTER_HELP = (
 
 
 MORE_LINES = 2
-"""Lines for what the columns cut."""
+"""Lines for text that the columns cut."""
 
 
 class HelpRow(NamedTuple):
@@ -74,7 +74,7 @@ def help_rows(keys: Keymap) -> list[HelpRow]:
 
 
 class HelpPane(TablePane[HelpRow]):
-    """Every key with what it does; the filter searches, enter does it."""
+    """Every key with its effect; the filter searches, enter performs the action."""
 
     scopes: ClassVar[frozenset[Scope]] = TablePane.scopes - {Scope.PROBLEMS}
     columns = (
@@ -97,7 +97,7 @@ class HelpPane(TablePane[HelpRow]):
         self._keys = keys
 
     def compose_pane(self) -> ComposeResult:
-        """The table, and below it the whole of the line under the cursor."""
+        """The table, and below it the full text of the line under the cursor."""
         yield from super().compose_pane()
         yield Block(classes="more")
 
@@ -110,12 +110,12 @@ class HelpPane(TablePane[HelpRow]):
         more.show([(Cell(f" {line}"),) for line in wrapped[:MORE_LINES]])
 
     def records(self, view: View) -> Sequence[HelpRow]:
-        """The same whatever the fleet does."""
+        """Independent of the fleet."""
         del view
         return self.all_records or help_rows(self._keys)
 
     def row_id(self, record: HelpRow) -> str:
-        """What the line is about."""
+        """The subject of the line."""
         return record.id
 
     def cells(self, record: HelpRow) -> dict[str, Cell]:
@@ -138,7 +138,7 @@ class HelpPane(TablePane[HelpRow]):
 
 
 class HelpScreen(FleetScreen):
-    """What the keys do. The place's subject is a topic, or the pane that was in focus."""
+    """The effects of keys. The place's subject is a topic, or the pane that was in focus."""
 
     def compose_body(self) -> ComposeResult:
         """How to read the pane that was in focus, above every key."""
@@ -156,7 +156,7 @@ class HelpScreen(FleetScreen):
         about.styles.height = len(wrapped)
 
     def on_resize(self) -> None:
-        """Another width, other lines."""
+        """Rewrap for the new width."""
         super().on_resize()
         for about in self.query(".about").results(Block):
             self._explain(about, self._about(self.place.subject or "keys"), self.size.width)
@@ -173,7 +173,7 @@ class HelpScreen(FleetScreen):
         return ()
 
     def on_mount(self) -> None:
-        """A topic that is no pane is searched for."""
+        """Search for a topic that is not a pane."""
         super().on_mount()
         pane = self.query_one(HelpPane)
         topic = self.place.subject

@@ -1,1 +1,1 @@
-"""Log lines: how one reads, how many came when, and the view of all."""
+"""Log lines: their format, the histogram, and the view of all."""

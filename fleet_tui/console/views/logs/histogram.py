@@ -1,4 +1,4 @@
-"""When log lines came: how many of them in each stretch of time, warnings and errors apart."""
+"""The histogram of log lines: their number in each interval, warnings and errors separate."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -22,7 +22,7 @@ STEPS_MS = (
     *(minutes * MINUTE_MS for minutes in (1, 2, 3, 5, 10, 15, 20, 30)),
     *(hours * HOUR_MS for hours in (1, 2, 3, 4, 6, 8, 12, 24)),
 )
-"""What one column can stand for; beyond, whole days."""
+"""Possible intervals of one column; beyond, whole days."""
 
 LABEL_WIDTH = 6
 TOTALS_WIDTH = 20
@@ -30,10 +30,10 @@ TOTALS_WIDTH = 20
 
 
 class Histogram(NamedTuple):
-    """Lines counted by when we received them, in equal stretches, oldest first."""
+    """Lines counted by when we received them, in equal intervals, oldest first."""
 
     start_ms: int
-    """When the first stretch begins; all begin at a whole multiple of ``step_ms``."""
+    """Start of the first interval; all start at a whole multiple of ``step_ms``."""
     step_ms: int
     every: Sequence[int]
     """Lines of any level."""
@@ -43,15 +43,15 @@ class Histogram(NamedTuple):
     """Places where lines were lost on the way."""
 
     def column(self, at_ms: int) -> int | None:
-        """The stretch an instant belongs to; None outside."""
+        """The interval of an instant; None outside."""
         at = (at_ms - self.start_ms) // self.step_ms
         return at if 0 <= at < len(self.every) else None
 
 
 def count_lines(entries: Iterable[LogEntry], columns: int, until_ms: int) -> Histogram | None:
-    """Count entries from the first one to ``until_ms`` in at most ``columns`` stretches.
+    """Count entries from the first one to ``until_ms`` in at most ``columns`` intervals.
 
-    None without entries. What came after ``until_ms`` makes the span longer.
+    None without entries. Entries after ``until_ms`` extend the span.
     """
     found = list(entries)
     if not found or columns <= 0:
@@ -76,7 +76,7 @@ def count_lines(entries: Iterable[LogEntry], columns: int, until_ms: int) -> His
 
 
 def _step_ms(first: int, last: int, columns: int) -> int:
-    """The shortest stretch of which ``columns`` reach from the first instant to the last."""
+    """The shortest interval of which ``columns`` cover the first instant to the last."""
     for step in STEPS_MS:
         if last // step - first // step < columns:
             return step
@@ -87,12 +87,12 @@ def _step_ms(first: int, last: int, columns: int) -> int:
 
 
 def chart_width(width: int) -> int:
-    """Columns there is room for, beside the words and the totals."""
+    """Columns that fit next to the labels and the totals."""
     return max(0, width - LABEL_WIDTH - TOTALS_WIDTH)
 
 
 def height_for(room: int) -> int:
-    """Lines the histogram takes where the pane has ``room``: the log lines keep most of it."""
+    """Lines of the histogram where the pane has ``room``: the log lines keep most of it."""
     if room < 8:
         return 1
     return 4 if room < 12 else 5 if room < 24 else 7
@@ -108,9 +108,9 @@ def histogram_lines(
     here_ms: int | None = None,
 ) -> list[Line]:
     """A row of columns for all lines, for warnings and for errors, each with its total and its
-    largest column; below them the time. ``here_ms`` points at one column and says what is in it.
+    largest column; below them the time. ``here_ms`` points at one column and shows its counts.
 
-    Every row reaches up to its own largest column, so that one error stands out of a thousand
+    Every row is scaled to its own largest column, so that one error stands out among a thousand
     lines. With one line of ``height`` there is only the first row.
     """
     rows = [("all", counted.every, Tone.PLAIN), ("warn", counted.warnings, Tone.WARN)]
@@ -141,7 +141,7 @@ def _row(
 def _time_line(
     counted: Histogram, columns: int, glyphs: Glyphs, offset_minutes: int, here_ms: int | None
 ) -> Line:
-    """When the columns begin and end, or what is in the one that is pointed at."""
+    """When the columns begin and end, or the content of the selected one."""
     step = Cell(f"  {words.about(counted.step_ms)} a column", Tone.DIM)
     empty = columns - len(counted.every)
     column = None if here_ms is None else counted.column(here_ms)
@@ -162,7 +162,7 @@ def _time_line(
 def _here(
     counted: Histogram, column: int, x: int, columns: int, glyphs: Glyphs, offset_minutes: int
 ) -> str:
-    """``▴ 12:17:30  92 lines, 3 error``: the sign at ``x``, the words on the side with room."""
+    """``▴ 12:17:30  92 lines, 3 error``: the sign at ``x``, the text on the side with space."""
     at = words.clock(counted.start_ms + column * counted.step_ms, offset_minutes)
     parts = [f"{at}  {words.plural(counted.every[column], 'line')}"]
     parts += [f"{counted.warnings[column]} warn"] if counted.warnings[column] else []
@@ -181,7 +181,7 @@ class LogHistogram(Block):
     """
 
     class Chosen(Message):
-        """A click on a column: the instants it stands for, the end not included."""
+        """A click on a column: its interval, without the end."""
 
         def __init__(self, start_ms: int, end_ms: int) -> None:
             super().__init__()
@@ -199,7 +199,7 @@ class LogHistogram(Block):
         offset_minutes: int,
         here_ms: int | None,
     ) -> None:
-        """Show counts above log lines, where both have ``room`` lines together."""
+        """Show counts above log lines, which together have ``room`` lines."""
         self._counted = counted
         height = height_for(room)
         self.styles.height = height
@@ -218,7 +218,7 @@ class LogHistogram(Block):
         )
 
     def on_click(self, event: events.Click) -> None:
-        """Go to what a column counts."""
+        """Go to the lines of a column."""
         event.stop()
         offset, counted = event.get_content_offset(self), self._counted
         if offset is None or counted is None:

@@ -1,4 +1,4 @@
-"""How a log line reads, and what a filter may ask of it."""
+"""The format of a log line, and its values in filters."""
 
 from fleet_tui.console.text.cells import Cell, Line, Tone
 from fleet_tui.console.text.fit import fit
@@ -16,7 +16,7 @@ _TASK_WIDTH = 8
 
 
 def log_cells(entry: LogEntry, offset_minutes: int = 0, source_width: int = _SOURCE_WIDTH) -> Line:
-    """``12:04:28.310 ERROR agent-14 t-48205  text``; everything but the text is ours to say."""
+    """``12:04:28.310 ERROR agent-14 t-48205  text``; everything but the text is our own."""
     at = Cell(clock_ms(entry.received_at_ms, offset_minutes) + " ", Tone.DIM)
     source = fit(safe_line(entry.source or "fleet"), source_width)
     match entry:
@@ -37,7 +37,7 @@ def log_cells(entry: LogEntry, offset_minutes: int = 0, source_width: int = _SOU
 
 
 def log_value(entry: LogEntry, key: str) -> Value:
-    """What a filter may ask of an entry: ``agent level task at``; None for other keys."""
+    """An entry's value for the filter keys ``agent level task at``; None for other keys."""
     match key:
         case "agent":
             return entry.source or "fleet"
@@ -47,12 +47,12 @@ def log_value(entry: LogEntry, key: str) -> Value:
             return entry.level.name
         case "task" if isinstance(entry, LogLine):
             return entry.task
-        case _:  # a key that only other lists answer
+        case _:  # a key of other lists only
             return None
 
 
 def is_error(entry: LogEntry) -> bool:
-    """Whether an entry tells of a failure."""
+    """Whether an entry is about a failure."""
     return isinstance(entry, LogLine) and entry.level is Level.ERROR
 
 

@@ -1,4 +1,4 @@
-"""What the fleet says, as it arrives."""
+"""Log lines of the fleet, in order of arrival."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ FILTER_KEYS = frozenset({"agent", "level", "task"})
 PROBLEMS = "level>=warn"
 
 LEAST_SOURCE_WIDTH, MAX_NARROW_SOURCE_WIDTH, MAX_SOURCE_WIDTH = 8, 14, 24
-"""Cells for who said a line; a longer name is cut with a sign that it is."""
+"""Cells for the source of a line; a longer name is cut with a sign."""
 
 
 MAX_LABELS = 5_000
@@ -35,7 +35,7 @@ MAX_LABELS = 5_000
 
 
 class LogsPane(Pane):
-    """The newest lines of everyone; the view follows until the operator looks back."""
+    """The newest lines of all agents; the view follows until the operator scrolls back."""
 
     scopes: ClassVar[frozenset[Scope]] = frozenset(
         {Scope.LINES, Scope.FILTER, Scope.PROBLEMS, Scope.AGENTS, Scope.TASKS}
@@ -54,12 +54,12 @@ class LogsPane(Pane):
         super().__init__(id=id)
         self._view: View | None = None
         self._labels: OrderedDict[TaskId, str] = OrderedDict()
-        """What tasks are called, also when the state has forgotten them; the newest asked last."""
+        """Labels of tasks, even when the state has forgotten them; the most recently used last."""
         self._longest = LEAST_SOURCE_WIDTH
         """Cells of the longest agent's name."""
 
     def compose_pane(self) -> ComposeResult:
-        """When the lines came, if that is asked for, above the window on them."""
+        """The histogram, if enabled, above the log lines."""
         yield LogHistogram()
         yield LogView(
             describe=self._describe,
@@ -68,17 +68,17 @@ class LogsPane(Pane):
 
     @property
     def lines(self) -> LogView:
-        """The window inside."""
+        """The view of log lines inside."""
         return self.query_one(LogView)
 
     def _describe(self, entry: LogLine | LogGap) -> Line:
-        """A line as people read it: with the task's label instead of its id."""
+        """A line for people: with the task's label instead of its id."""
         cells = log_cells(entry, self.console.utc_offset_minutes, self._source_width())
         if isinstance(entry, LogLine) and entry.task is not None:
             label = self._label(entry.task)
             source = entry.source or "fleet"
             said = cells[-1]
-            if entry.source is None:  # our own lines begin with what the column says
+            if entry.source is None:  # our own lines begin with the text of the column
                 said = said._replace(text=said.text.removeprefix(f"{label} "))
             cells = (
                 *cells[:2],
@@ -88,7 +88,7 @@ class LogsPane(Pane):
         return cells
 
     def _source_width(self) -> int:
-        """As wide as the fleet's longest name, as far as the screen has room."""
+        """As wide as the fleet's longest name, as far as the screen has space."""
         return min(self._longest, MAX_SOURCE_WIDTH if self.is_boxed else MAX_NARROW_SOURCE_WIDTH)
 
     def _label(self, task_id: TaskId) -> str:
@@ -106,7 +106,7 @@ class LogsPane(Pane):
             self._labels.popitem(last=False)
 
     def show(self, previous: View | None, view: View) -> None:
-        """Keep the view for labels; lines come by themselves."""
+        """Keep the view for labels; lines arrive separately."""
         if previous is None or previous.state.agents is not view.state.agents:
             self._longest = max((LEAST_SOURCE_WIDTH, *map(cell_len, view.state.agents)))
         self._view = view
@@ -124,7 +124,7 @@ class LogsPane(Pane):
             self._draw_histogram()
 
     def forget_lines(self) -> None:
-        """Begin anew."""
+        """Start over."""
         self.lines.replace(())
 
     def _retitle(self) -> None:
@@ -147,7 +147,7 @@ class LogsPane(Pane):
 
     @property
     def is_searching(self) -> bool:
-        """Whether there are lines that the filter has not looked at."""
+        """Whether there are lines that the filter has not searched yet."""
         return self.lines.search.is_at_work
 
     @on(LogView.FollowChanged)
@@ -171,13 +171,13 @@ class LogsPane(Pane):
         return self.query_one(LogHistogram).display
 
     def toggle_histogram(self) -> None:
-        """Show when the lines came, or hide it."""
+        """Show or hide the histogram."""
         chart = self.query_one(LogHistogram)
         chart.display = not chart.display
         self._draw_histogram()
 
     def on_resize(self) -> None:
-        """Another size, other columns."""
+        """Rebuild the histogram for the new size."""
         self.call_after_refresh(self._draw_histogram)
 
     def counted_until_ms(self) -> int:
@@ -223,7 +223,7 @@ class LogsPane(Pane):
     # --- operations ---
 
     def set_filter(self, text: str) -> tuple[int, str, str] | None:
-        """Narrow down; see :meth:`Pane.set_filter`."""
+        """Filter; see :meth:`Pane.set_filter`."""
         text = text.strip()
         problem = self._apply(text)
         if problem is None:

@@ -1,4 +1,5 @@
-"""Logs: everyone's lines merged, or those of one agent or task, as far back as the store goes."""
+"""Logs: the lines of all agents merged, or those of one agent or task, as far back as the store
+goes."""
 
 import asyncio
 from collections.abc import Sequence
@@ -28,11 +29,11 @@ OLDER_PAGE = 1_000
 """Stored lines read each time the top is reached."""
 
 SEARCHED_AT_ONCE = 20_000
-"""Stored lines that one question of a filter goes through, some ten milliseconds of them: what else
-the store is asked for comes in between."""
+"""Stored lines that one query of a filter scans, taking some ten milliseconds, so that other
+queries to the store can run in between."""
 
 MAX_EARLY = 5_000
-"""Lines kept that arrive while the store is read; the store has them all the same."""
+"""Lines kept that arrive while the store is read; the store has them anyway."""
 
 
 MAX_RECALLED = 100
@@ -40,7 +41,7 @@ MAX_RECALLED = 100
 
 
 class StoredLogsPane(LogsPane):
-    """Live lines that go on into the store when scrolled back."""
+    """Live lines, continued from the store when scrolled back."""
 
     help_text = (
         LogsPane.help_text + "\n"
@@ -50,20 +51,20 @@ class StoredLogsPane(LogsPane):
     )
 
     def __init__(self, subject: str) -> None:
-        """``subject`` is an agent, a task's label or id, or empty for everyone."""
+        """``subject`` is an agent, a task's label or id, or empty for all."""
         super().__init__()
         self._subject = subject
         self._query: LogQuery | None = None
         self._is_forgotten = False
         """The subject may be a task that the state has forgotten; the ledger is asked first."""
         self._early: list[LogLine | LogGap] | None = []
-        """What arrived before the store was read; None afterwards."""
+        """Lines that arrived before the store was read; None afterwards."""
         self._newest = 0
         self._oldest: int | None = None
         self._is_whole = False
-        """The store has nothing older, or nothing that the filter finds."""
+        """The store has no older lines, or none that the filter finds."""
         self._held_from: int | None = None
-        """The line from which on all are held; before it those that a search of the store found.
+        """The line from which on all are held; before it only those found by a search of the store.
         None where there was no search."""
         self._is_going_back = False
         self._window_ms: int | None = None
@@ -72,7 +73,7 @@ class StoredLogsPane(LogsPane):
     # --- scope ---
 
     def show(self, previous: View | None, view: View) -> None:
-        """The first view says what the subject is; then the store is read."""
+        """The first view identifies the subject; then the store is read."""
         window_ms = self.console.window_ms
         if self._query is None:
             self._query = self._scope(view)
@@ -88,7 +89,7 @@ class StoredLogsPane(LogsPane):
         super().show(previous, view)
 
     def _scope(self, view: View) -> LogQuery:
-        """What to ask the store for."""
+        """The query for the store."""
         self.about = self._who()  # type: ignore[misc]  # it is this pane's alone
         if not self._subject:
             return LogQuery()
@@ -112,7 +113,7 @@ class StoredLogsPane(LogsPane):
             self._remember(told.task.id, told.task.label)
 
     async def _recall_labels(self, lines: Sequence[LogLine]) -> None:
-        """What the tasks of these lines are called, as far as the state has forgotten them."""
+        """Look up the labels of these lines' tasks that the state has forgotten."""
         state = self.console.view.state
         ids = dict.fromkeys(
             line.task for line in lines if line.task is not None and not is_canary(line.task)
@@ -137,7 +138,7 @@ class StoredLogsPane(LogsPane):
     # --- lines ---
 
     def show_lines(self, lines: Sequence[LogLine | LogGap]) -> None:
-        """Lines that came: those of the subject, each once."""
+        """Add new lines of the subject, each once."""
         mine = [line for line in lines if self._is_mine(line) or self._query is None]
         if self._early is not None:
             self._early = [*self._early, *mine][-MAX_EARLY:]
@@ -182,7 +183,8 @@ class StoredLogsPane(LogsPane):
 
     @on(LogView.Searched)
     def _fill(self, event: LogView.Searched) -> None:
-        """What is held is searched: where it does not fill the window, the store is, on and on."""
+        """The held lines are searched: where the matches do not fill the window, the store is
+        searched further."""
         del event
         if self.lines.hiding is not None and self.lines.line_count < self.lines.size.height:
             self._go_back()
@@ -213,8 +215,8 @@ class StoredLogsPane(LogsPane):
         return in_store or super().is_searching
 
     async def _read_page(self, query: LogQuery) -> int:
-        """Read older lines: the next page, or as many as the filter finds in the next stretch.
-        Returns how many, 0 also where somebody else has read them meanwhile."""
+        """Read older lines: the next page, or as many as the filter finds in the next range.
+        Returns how many, or 0 if they were read by another call meanwhile."""
         before, wanted = self._oldest, self.lines.hiding
         assert before is not None, "what was read first told where it begins"
         older = LogQuery(source=query.source, task=query.task, before_line=before, limit=OLDER_PAGE)
@@ -237,11 +239,11 @@ class StoredLogsPane(LogsPane):
             self._held_from = before
         taken = self.lines.prepend(page)
         self._oldest = reached
-        self._is_whole = is_end or taken < len(page)  # or there is no room for more
+        self._is_whole = is_end or taken < len(page)  # or there is no space for more
         return taken
 
     def _forget_found(self) -> None:
-        """Let go of what was found for a filter: between its lines there are others."""
+        """Drop the lines found for a filter: there are others between them."""
         if self._held_from is not None:
             self.lines.drop_before(self._held_from)
             self._oldest, self._held_from = self._held_from, None
@@ -250,13 +252,14 @@ class StoredLogsPane(LogsPane):
     # --- the histogram ---
 
     def toggle_histogram(self) -> None:
-        """As in every pane, and of the whole time window as far as there is room for its lines."""
+        """As in every pane, but over the whole time window as far as its lines fit."""
         super().toggle_histogram()
         if self.has_histogram and self._early is None:
             self.run_worker(self._read_window(), group="window", exclusive=True)
 
     async def _read_window(self) -> None:
-        """Pages of older lines until the window is read, the store at its end or the view full."""
+        """Read pages of older lines until the window is covered, the store ends or the view is
+        full."""
         query = self._query
         if query is None or self._view is None:
             return
@@ -272,7 +275,7 @@ class StoredLogsPane(LogsPane):
             self._draw_histogram()
 
     def counted_until_ms(self) -> int:
-        """A task's lines end with the task; what an agent does not say now is worth seeing."""
+        """A task's lines end with the task; for an agent the silence up to now should show."""
         if self._query is not None and self._query.task is not None:
             return 0
         return super().counted_until_ms()

@@ -1,7 +1,7 @@
-"""Which of many log lines a filter finds, worked out a slice at a time.
+"""Filters many log lines, a slice at a time.
 
-A pattern may take a tenth of a millisecond a line, and there are twenty thousand lines: what was
-said last is looked at first, and older lines join what was found as the search gets there.
+A pattern may take a tenth of a millisecond per line, and there are twenty thousand lines: the
+newest are searched first, and older matches are added as the search proceeds.
 """
 
 from bisect import bisect_left, insort
@@ -14,37 +14,37 @@ from fleet_tui.core.text.filters.filter import Filter
 
 
 class Tell(Protocol):
-    """Is told of every entry found, and of the end: there is nothing left to look at."""
+    """Called for every entry found, and at the end of the search."""
 
     def __call__(self, *, is_done: bool) -> None:
-        """Say so."""
+        """Report it."""
 
 
 class LogSearch:
-    """Looks through entries that have running numbers; both ends may move meanwhile."""
+    """Searches numbered entries; both ends may move meanwhile."""
 
     def __init__(
         self,
         entries: Callable[[], tuple[int, Sequence[LogEntry]]],
         tell: Tell,
     ) -> None:
-        """``entries`` gives the number of the first entry held, and the entries."""
+        """``entries`` returns the number of the first entry held, and the entries."""
         self._entries = entries
         self._tell = tell
         self.wanted: Filter | None = None
         self.numbers: list[int] = []
         """Of the entries found, rising."""
         self._seen = range(0)
-        """Numbers of the entries that were looked at."""
+        """Numbers of the entries that were searched."""
         self._slices = Slices()
 
     @property
     def is_at_work(self) -> bool:
-        """Whether there are entries that nobody has looked at."""
+        """Whether there are entries that were not searched yet."""
         return self._slices.is_at_work
 
     def begin(self, wanted: Filter | None) -> None:
-        """Look for something else, or for nothing."""
+        """Start another search, or none."""
         self.wanted = wanted
         first, entries = self._entries()
         end = first + len(entries)
@@ -53,7 +53,7 @@ class LogSearch:
         self.go_on()
 
     def go_on(self) -> None:
-        """There are entries that were not there before."""
+        """Continue with new entries."""
         if self.wanted is not None and not self._slices.is_at_work:
             self._slices.start(self._look(self.wanted))
 
@@ -62,7 +62,7 @@ class LogSearch:
         del self.numbers[: bisect_left(self.numbers, first)]
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop searching."""
         self._slices.stop()
 
     def _look(self, wanted: Filter) -> Iterator[None]:

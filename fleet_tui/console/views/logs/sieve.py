@@ -1,4 +1,4 @@
-"""What of a filter the store can answer, so that it does not have to give every line it has."""
+"""The part of a filter that the store can evaluate, so that it need not return every line."""
 
 from collections.abc import Collection, Iterator
 
@@ -23,12 +23,12 @@ from fleet_tui.core.text.filters.nodes import (
 )
 
 OURS = "fleet"
-"""What our own lines answer for ``agent``; in the store they are nobody's."""
+"""The value of ``agent`` for our own lines; in the store they have no agent."""
 
 
 def sieved(query: LogQuery, wanted: Filter, agents: Collection[AgentName]) -> LogQuery:
-    """The query, narrowed by as much of the filter as a query can say. Every line that the filter
-    passes is among its answers; others are too. ``agents`` are names that can be asked for."""
+    """The query, narrowed by as much of the filter as it can express. Its results include every
+    line that passes the filter, and others. ``agents`` are the names that can be queried."""
     for term in _terms(wanted.node):
         match term:
             case Word(text) if text.isascii() and len(text) > len(query.contains):
@@ -47,13 +47,13 @@ def sieved(query: LogQuery, wanted: Filter, agents: Collection[AgentName]) -> Lo
                 query = replace(query, until_ms=min(at_ms, query.until_ms or at_ms))
             case (
                 Word() | Equals() | Compare() | Pattern() | Like() | Not() | AllOf() | AnyOf()
-            ):  # nothing that a query can say
+            ):  # nothing that a query can express
                 pass
     return query
 
 
 def _terms(node: Node) -> Iterator[Node]:
-    """What must hold, each of it."""
+    """The terms that must all hold."""
     if isinstance(node, AllOf):
         for term in node.terms:
             yield from _terms(term)
@@ -62,7 +62,7 @@ def _terms(node: Node) -> Iterator[Node]:
 
 
 def _ranks(words: Collection[str]) -> list[Level]:
-    """The levels of these words; the least of all where one is no level's name."""
+    """The levels of these words; the lowest where one is not a level's name."""
     known = RANKS["level"]
     return [Level(int(known.get(word.lower(), Level.UNKNOWN))) for word in words]
 

@@ -35,10 +35,10 @@ _LEAST = Heights(5, 2, 3)
 """Health never below four agents and its header, routing two lines, logs three."""
 
 _STACKED = Heights(9, 4, 6)
-"""What an 80x24 terminal has room for."""
+"""For an 80x24 terminal."""
 
 _BOXED = Heights(17, 6, 8)
-"""What a 120x40 terminal has room for."""
+"""For a 120x40 terminal."""
 
 
 def heights(room: int, agents: int, *, boxed: bool) -> Heights:
@@ -64,7 +64,7 @@ def heights(room: int, agents: int, *, boxed: bool) -> Heights:
 
 
 class OverviewScreen(FleetScreen):
-    """The first screen: what is wrong, what waits, what was decided, what is said."""
+    """The first screen: health, queue, routing decisions, logs."""
 
     help_text: ClassVar[str] = (
         "One screen for agent health, the queue, routing decisions and logs.\n{pane.next} goes "
@@ -72,7 +72,7 @@ class OverviewScreen(FleetScreen):
     )
 
     _shared_for = (0, 0)
-    """Agents, and lines around, that the lines were last shared for."""
+    """The number of agents and of other lines when space was last shared out."""
 
     def compose_body(self) -> ComposeResult:
         """Three parts: agents beside queue and alerts; routing; logs."""
@@ -86,7 +86,7 @@ class OverviewScreen(FleetScreen):
         yield LogsPane(id="logs")
 
     def show(self, previous: View | None, view: View) -> None:
-        """Show a view; another number of agents or lines around them shares the lines anew."""
+        """Show a view; a new number of agents or other lines shares the space again."""
         agents = len(view.state.agents), self._lines_around()
         if previous is None or agents != self._shared_for:
             self._shared_for = agents
@@ -94,18 +94,18 @@ class OverviewScreen(FleetScreen):
         super().show(previous, view)
 
     def on_mount(self) -> None:
-        """The agents have the keys at first."""
+        """Focus the agents at first."""
         super().on_mount()
         self.set_focus(self.query_one("#health", HealthPane).focus_target())
 
     def on_resize(self, event: events.Resize | None = None) -> None:
-        """Share the lines anew."""
+        """Share the space again."""
         del event
         super().on_resize()
         self._share()
 
     def _lines_around(self) -> int:
-        """Lines that other parts of the screen take now and then."""
+        """Lines that other parts of the screen take temporarily."""
         taken = self.query_one(Band).taken + self.query_one("#banner").display
         return taken + BAND_LINES * self.query_one(TimelineBand).display
 

@@ -1,4 +1,4 @@
-"""Pools, regions and clients at a glance, where there is room at the side."""
+"""Pools, regions and clients at a glance, where there is space at the side."""
 
 from collections.abc import Sequence
 
@@ -15,12 +15,12 @@ BUSY_WARN_PERCENT = 95
 
 
 class SidePane(BlockPane):
-    """How much of each pool works, and who may use what."""
+    """The load of each pool, and agents by region and client."""
 
     help_text = "Pools: agents that take work, and how busy their slots are."
 
     def show(self, previous: View | None, view: View) -> None:
-        """Show the pools of a view; nothing of them follows from the time."""
+        """Show the pools of a view; they do not depend on the time."""
         if previous is None or previous.state is not view.state:
             super().show(previous, view)
 

@@ -1,1 +1,1 @@
-"""The queue: how much waits, whether it grows, for whom."""
+"""The queue: its depth, trend, priorities and pools."""

@@ -1,4 +1,4 @@
-"""What waits: how much, whether it grows, for whom and for how long."""
+"""The queue: its depth, trend, priorities, pools and waits."""
 
 from collections.abc import Sequence
 
@@ -35,7 +35,7 @@ def summary(status: FleetStatus, glyphs: Glyphs) -> Line:
 
 
 def unknown(status: FleetStatus) -> Cell:
-    """``0 unknown``: runs whose fate nobody knows now. Always on the main screen."""
+    """``0 unknown``: runs in unknown state. Always on the main screen."""
     return Cell(f"{words.count(status.unknown)} unknown", Tone.WARN if status.unknown else Tone.DIM)
 
 

@@ -72,7 +72,7 @@ class EventsPane(TablePane[Told]):
         self.refill()
 
     def records(self, view: View) -> Sequence[Told]:
-        """What was read."""
+        """The events read."""
         return self._events
 
     def row_id(self, record: Told) -> str:
@@ -113,7 +113,7 @@ class EventsPane(TablePane[Told]):
                 return task.label if task is not None else sentence.task
             case "text":
                 return sentence.text if sentence is not None else None
-            case _:  # a key that only other lists answer, or what this event is not about
+            case _:  # a key of other lists, or of no meaning for this event
                 return None
 
     def is_problem(self, record: Told) -> bool:
@@ -126,7 +126,7 @@ class EventsPane(TablePane[Told]):
         return (Cell("Events", Tone.TITLE), Cell(f" - {len(self.all_records)} up to {at}"))
 
     def selection(self) -> Selection:
-        """The tasks and agents the marked events are about."""
+        """The tasks and agents of the marked events."""
         chosen = [record[1] for record in self.selected_records() if record[1] is not None]
         tasks = tuple(dict.fromkeys(TaskId(s.task) for s in chosen if s.task is not None))
         agents = tuple(dict.fromkeys(AgentName(s.agent) for s in chosen if s.agent is not None))
@@ -135,7 +135,7 @@ class EventsPane(TablePane[Told]):
 
     @on(FleetTable.RowOpened)
     def _open(self, event: FleetTable.RowOpened) -> None:
-        """The task or agent it is about."""
+        """Open its task or agent."""
         event.stop()
         chosen = self.selection()
         if chosen.tasks:

@@ -1,4 +1,4 @@
-"""Sessions: earlier stretches of the ledger and recording files, to look back at."""
+"""Sessions: earlier sessions of the ledger and recording files, for review."""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
@@ -76,7 +76,7 @@ class SessionsPane(TablePane[Session]):
         self.refill()
 
     def records(self, view: View) -> Sequence[Session]:
-        """What was found."""
+        """The sessions found."""
         return self._sessions
 
     def row_id(self, record: Session) -> str:
@@ -97,7 +97,7 @@ class SessionsPane(TablePane[Session]):
         }
 
     def value(self, record: Session, key: str) -> Value:
-        """What a session answers a filter or an order."""
+        """A session's value for a filter key or column."""
         now_ms = self.view.now_ms if self.view is not None else 0
         answers: dict[str, Value] = {
             "started": float(record.started_at_ms),

@@ -1,1 +1,1 @@
-"""Routing decisions as they are made, and the reasons of one."""
+"""Routing decisions as they are made, and the reasons for one."""

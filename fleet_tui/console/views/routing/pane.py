@@ -71,7 +71,7 @@ class RoutingPane(TablePane[DecisionRecord]):
                 return rows.decision_word(record)
             case "why":
                 return rows.decision_text(record)
-            case _:  # a key that only other lists answer
+            case _:  # a key of other lists only
                 return None
 
     def is_problem(self, record: DecisionRecord) -> bool:
@@ -97,7 +97,7 @@ class RoutingPane(TablePane[DecisionRecord]):
         return cells
 
     def selection(self) -> Selection:
-        """The tasks of the marked decisions, and the agents they went to."""
+        """The tasks of the marked decisions, and their agents."""
         chosen = self.selected_records()
         agents = (record.decision.chosen for record in chosen)
         return Selection(

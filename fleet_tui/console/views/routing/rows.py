@@ -1,4 +1,4 @@
-"""What the routing table says of decisions, as safe text with a meaning."""
+"""The rows of the routing table, as safe text with tones."""
 
 from fleet_tui.console.text.cells import MAX_NAME_CHARS, Cell, Tone
 from fleet_tui.console.text.glyphs import Glyphs
@@ -8,7 +8,7 @@ from fleet_tui.core.text.firewall import safe_line
 
 
 def decision_word(record: DecisionRecord) -> str:
-    """What kind of decision it was: ``held``, ``waits``, ``failover``, or the strategy."""
+    """The kind of decision: ``held``, ``waits``, ``failover``, or the strategy."""
     if record.decision.chosen is None:
         pending = record.pending
         return "held" if pending is not None and pending.code.is_held else "waits"

@@ -24,7 +24,7 @@ class RoutesPane(RoutingPane):
     )
 
     def value(self, record: DecisionRecord, key: str) -> Value:
-        """What a decision answers beside what its line shows."""
+        """A decision's values beyond the columns."""
         decision = record.decision
         match key:
             case "strategy":
@@ -41,7 +41,7 @@ class RoutesPane(RoutingPane):
 
     @on(FleetTable.RowOpened)
     def _open(self, event: FleetTable.RowOpened) -> None:
-        """The reasons of this very decision, also when the task was placed anew since."""
+        """The reasons for this very decision, even when the task was placed again since."""
         event.stop()
         decision = self.selection().decision
         if decision:

@@ -1,7 +1,6 @@
-"""Why a task went where it went, or why it still waits: a recorded decision in words.
+"""Why a task was placed where it is, or why it still waits: a recorded decision in words.
 
-Nothing is recomputed here: the table shows the rules, counts and scores that the decision was made
-from and recorded with.
+Nothing is recomputed here: the table shows the rules, counts and scores recorded with the decision.
 """
 
 from collections.abc import Sequence
@@ -26,7 +25,7 @@ from fleet_tui.core.routing.record import DecisionRecord
 from fleet_tui.core.tasks.model import Task, TaskSpec
 from fleet_tui.core.text import words
 
-# Rules whose ``wanted`` says it all have no word of their own.
+# Rules whose ``wanted`` is sufficient have no word of their own.
 _RULE_WORDS: dict[Rule, str] = {
     Rule.PIN: "pinned to",
     Rule.POOL: "pool",
@@ -62,7 +61,7 @@ def why_sections(
 
 
 def needs_line(spec: TaskSpec, fleet: FleetSpec) -> DetailLine:
-    """What the task asks of an agent: ``capability gpu   residency eu-w1 (policy …)``."""
+    """The task's requirements: ``capability gpu   residency eu-w1 (policy …)``."""
     pairs: list[tuple[str, str | Cell]] = []
     if spec.agent is not None:
         pairs.append(("pinned to", name(spec.agent)))
@@ -83,13 +82,13 @@ def needs_line(spec: TaskSpec, fleet: FleetSpec) -> DetailLine:
 
 
 def safe_join(names: Sequence[str] | frozenset[str]) -> str:
-    """Names in a stable order, or as given when the order means something."""
+    """Names in a stable order, or as given when the order is significant."""
     listed = sorted(names) if isinstance(names, frozenset) else names
     return short(" ".join(listed))
 
 
 def _residency(spec: TaskSpec, fleet: FleetSpec) -> list[tuple[str, str | Cell]]:
-    """The fleet's residency rules that bind this task, with where they stand in the file."""
+    """The fleet's residency rules that apply to this task, with their lines in the file."""
     found: list[tuple[str, str | Cell]] = []
     for rule in fleet.residency:
         if rule.client not in (None, spec.client) or rule.project not in (None, spec.project):
@@ -122,7 +121,7 @@ def _verdict(
 
 
 def _rule_table(decision: RoutingDecision) -> tuple[DetailLine, ...]:
-    """One row per rule that removed somebody."""
+    """One row per rule that removed agents."""
     if not decision.rejections:
         return (paragraph("No rule removed a candidate.", Tone.DIM),)
     rows: list[Sequence[Cell | str]] = [("rule", "removed", "left", "example")]
@@ -138,7 +137,7 @@ def _rule(rejection: Rejection) -> str:
 
 
 def _example(rejection: Rejection) -> str:
-    """One removed agent in words, or the names when there are no words."""
+    """One removed agent with the reason, or the names when there is none."""
     if rejection.example:
         return short(rejection.example)
     shown = ", ".join(rejection.agents[:3])
@@ -167,7 +166,7 @@ def _scores(decision: RoutingDecision) -> list[DetailLine]:
 
 
 def _sum(candidate: Candidate) -> str:
-    """``= load 0.40 + warm 0.22``; a term below zero is taken away."""
+    """``= load 0.40 + warm 0.22``; a term below zero is subtracted."""
     made = ""
     for term in candidate.terms:
         sign = "-" if term.value < 0 else "+"
@@ -197,7 +196,8 @@ def _decided_by(decision: RoutingDecision, fleet: FleetSpec) -> DetailLine:
 def record_sections(
     record: DecisionRecord, task: Task | None, fleet: FleetSpec, pen: Pen, now_ms: int
 ) -> list[Section]:
-    """Why of one line of the routing pane; the task's needs are shown while it is remembered."""
+    """The explanation of one line of the routing pane; the task's requirements are shown while it
+    is remembered."""
     head = facts(
         [
             ("", Cell(f"t-{record.task_number}", Tone.ACCENT)),

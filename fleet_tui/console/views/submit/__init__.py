@@ -1,1 +1,1 @@
-"""New work: what was typed, the form for it, and a dead letter as new work."""
+"""New work: the typed fields, the form, and editing a dead letter."""

@@ -1,4 +1,4 @@
-"""What a dead letter asks for, in the form of new work: change it, then requeue it."""
+"""Edits a dead letter in the form for new work; requeue it afterwards."""
 
 from typing import ClassVar
 
@@ -39,24 +39,24 @@ class EditScreen(SubmitScreen):
         return self.console.view.state.find_task(self.place.subject)
 
     def beginning(self) -> Typed:
-        """What it asks for now."""
+        """Its current specification."""
         task = self.subject()
         return Typed() if task is None else typed_of(task.spec)
 
     @property
     def typed(self) -> Typed:
-        """What stands in the fields; what has no field stays as it was."""
+        """The content of the fields; values without a field are unchanged."""
         task = self.about
         project = task.spec.project if task is not None else None
         return msgspec.structs.replace(super().typed, project=project or "")
 
     def foot(self, typed: Typed) -> Line:
-        """What comes after saving."""
+        """The hint about the next step after saving."""
         del typed
         return (Cell(self.console.keyed(_NEXT), Tone.DIM),)
 
     def order(self, spec: TaskSpec) -> Edit:
-        """Its deadlines have no field: they stay."""
+        """Its deadlines have no field and are unchanged."""
         task = self.about
         if task is None:
             return Edit(task=TaskId(self.place.subject), spec=spec)
@@ -67,7 +67,7 @@ class EditScreen(SubmitScreen):
         return edit_of(task, kept)
 
     def sent(self, reply: Accepted, task: TaskId) -> None:
-        """Back to where it was opened from, with what can be done next."""
+        """Return to the previous place, with a hint about the next step."""
         del reply
         there = self.subject()
         label = there.label if there is not None else name(self.place.subject)

@@ -1,4 +1,4 @@
-"""The form for new work: what to do, what it needs, and the same as a command."""
+"""The form for new work: its text, its requirements, and the equivalent command."""
 
 import secrets
 from collections.abc import Collection
@@ -71,22 +71,22 @@ MAX_DRAFTS = 20
 
 
 class FormDraft(NamedTuple):
-    """What was typed and not sent."""
+    """Typed input that was not sent."""
 
     typed: Typed
     about: Task | None
-    """The task that is edited, as it was when the fields were filled with what it asks for."""
+    """The task being edited, as it was when the fields were filled from it."""
 
 
 _drafts: WeakKeyDictionary[App[object], dict[str, FormDraft]] = WeakKeyDictionary()
-"""So that leaving the form loses nothing: by the task that is edited, empty for a new one."""
+"""So that leaving the form loses nothing: by the task being edited, empty for a new one."""
 
 
 class SubmitScreen(FleetScreen):
-    """``Place("submit")``; the query of the place is what stood after ``:submit``."""
+    """``Place("submit")``; the query of the place is the text after ``:submit``."""
 
     about: Task | None = None
-    """The task that is edited, as it was when the fields were filled."""
+    """The task being edited, as it was when the fields were filled."""
 
     title_text: ClassVar[str] = " What should the agent do?"
     verb: ClassVar[str] = "Submit"
@@ -109,7 +109,7 @@ class SubmitScreen(FleetScreen):
 
     @property
     def _draft(self) -> FormDraft | None:
-        """What was typed here before and not sent; a command line begins anew."""
+        """Earlier input that was not sent; a command line starts over."""
         drafts = _drafts.get(self.app, {})
         return None if self.place.query else drafts.get(self.place.subject)
 
@@ -117,16 +117,16 @@ class SubmitScreen(FleetScreen):
         _drafts.get(self.app, {}).pop(self.place.subject, None)
 
     def subject(self) -> Task | None:
-        """The task that is edited, as it is now; None for a new one."""
+        """The task being edited, as it is now; None for a new one."""
         return None
 
     def beginning(self) -> Typed:
-        """What stands in the fields when nothing was typed yet."""
+        """The initial content of the fields."""
         asked = parse_words(self.place.query) if self.place.query else None
         return asked if isinstance(asked, Typed) else Typed()
 
     def compose_body(self) -> ComposeResult:
-        """The fields in the order they are asked for."""
+        """The fields in their order."""
         draft = self._draft or FormDraft(self.beginning(), self.subject())
         typed, self.about = draft
         fleet = self.console.view.state.fleet
@@ -146,7 +146,7 @@ class SubmitScreen(FleetScreen):
             yield OneLine(id="twin")
 
     def on_mount(self) -> None:
-        """Begin with the text."""
+        """Focus the text first."""
         self._refresh_notes()
         self.query_one(PayloadArea).focus()
 
@@ -161,7 +161,7 @@ class SubmitScreen(FleetScreen):
             self.focus_previous()
 
     def refresh_keys(self) -> None:
-        """Letters are typed into the fields here, so other keys are offered."""
+        """Letters are typed into the fields here, so other keys are shown."""
         keys = self.console.keys
         hints = [
             KeyHint(keys.beside_typing(BY_NAME[name]), label, name, priority)
@@ -173,7 +173,7 @@ class SubmitScreen(FleetScreen):
 
     @property
     def typed(self) -> Typed:
-        """What stands in the fields now."""
+        """The current content of the fields."""
         fields = {line.field: line.text for line in self.query(FieldLine)}
         fields |= {line.field: line.text for line in self.query(ChoiceLine)}
         payload = self.query_one(PayloadArea).text
@@ -210,7 +210,7 @@ class SubmitScreen(FleetScreen):
         self.query_one("#twin", OneLine).show(self.foot(typed))
 
     def foot(self, typed: Typed) -> Line:
-        """What stands below the button."""
+        """The text below the button."""
         return (Cell(fit(" same as", LABEL_WIDTH), Tone.DIM), Cell(same_as(typed)))
 
     # --- sending ---
@@ -224,7 +224,7 @@ class SubmitScreen(FleetScreen):
             self.console.tell(TOO_FAST, Loudness.WARNING)
 
     async def submit(self) -> None:
-        """Send it if nothing is wrong; else say what is, at the fields."""
+        """Send it if it is valid; else show the problems at the fields."""
         view = self.console.view
         found = check(self.typed, view.state.fleet)
         if isinstance(found, tuple):
@@ -241,15 +241,15 @@ class SubmitScreen(FleetScreen):
             self.query_one("#payload-note", OneLine).show(note)
 
     def order(self, spec: TaskSpec) -> Submit | Edit:
-        """The command for what was typed."""
+        """The command for the typed input."""
         return new_task(spec, self.console.view.now_ms, secrets.token_bytes(ENTROPY_BYTES))
 
     def sent(self, reply: Accepted, task: TaskId) -> None:
-        """It was taken: open its page."""
+        """It was accepted: open its page."""
         self.console.go(Place("task", reply.task or task))
 
     def _show_problems(self, problems: tuple[BadField, ...]) -> None:
-        """All at their fields; the focus goes to the first."""
+        """Show all at their fields and focus the first."""
         by_field = {problem.field: problem.text for problem in reversed(problems)}
         for line in self.query(FieldLine):
             line.show_problem(by_field.get(line.field, ""))

@@ -1,6 +1,6 @@
-"""A submission as typed, checked field by field: the form and ``:submit`` share it.
+"""A submission as typed, validated field by field: the form and ``:submit`` share it.
 
-Bad input gives problems at the fields they belong to, all at once; nothing typed is lost.
+Invalid input gives problems for all fields at once; no typed text is lost.
 """
 
 import re
@@ -31,7 +31,7 @@ from fleet_tui.verbs.tasks import SUBMIT
 
 
 class Typed(msgspec.Struct, frozen=True, kw_only=True):
-    """What stands in the fields, as it was typed."""
+    """The content of the fields, as typed."""
 
     payload: str = ""
     needs: str = ""
@@ -46,7 +46,7 @@ class Typed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BadField(msgspec.Struct, frozen=True):
-    """What is wrong with a field. ``field`` is one of Typed's."""
+    """A problem with a field. ``field`` is one of Typed's."""
 
     field: str
     text: str
@@ -56,7 +56,7 @@ LISTS = re.compile(r"[\s,]+")
 
 
 def check(typed: Typed, fleet: FleetSpec) -> TaskSpec | tuple[BadField, ...]:
-    """The task that was typed, or everything that is wrong with it."""
+    """The typed task, or all of its problems."""
     problems = [
         *_payload_problems(typed.payload),
         *_named("pool", typed.pool, fleet.pools),
@@ -92,7 +92,7 @@ def check(typed: Typed, fleet: FleetSpec) -> TaskSpec | tuple[BadField, ...]:
 
 
 def typed_of(spec: TaskSpec) -> Typed:
-    """What would have to be typed for this task: :func:`check` gives it back, but its deadlines."""
+    """The input for this task: :func:`check` returns the task again, except for its deadlines."""
     return Typed(
         payload=spec.payload.raw,
         needs=" ".join(sorted(spec.needs)),
@@ -111,7 +111,7 @@ def typed_of(spec: TaskSpec) -> Typed:
 
 
 def words_of(text: str) -> list[str]:
-    """Words between commas or spaces, each once, in their order."""
+    """Words separated by commas or spaces, each once, in their order."""
     return list(dict.fromkeys(word for word in LISTS.split(text) if word))
 
 
@@ -131,18 +131,18 @@ def parse_labels(text: str) -> dict[str, str] | BadField:
 
 
 MAX_LOOKED_AT_CHARS = 20_000
-"""How much of a text is looked at for secrets while it is typed."""
+"""How much of a text is searched for secrets while it is typed."""
 
 
 class PayloadNote(NamedTuple):
-    """What the operator should know about a text before sending it."""
+    """A note for the operator about a text before sending it."""
 
     text: str = ""
     warns: bool = False
 
 
 def payload_note(payload: str, labels: str = "") -> PayloadNote:
-    """What there is to know of a text and of labels that were typed; empty when nothing."""
+    """Notes about a typed text and labels; empty when there are none."""
     octets = len(payload.encode(errors="replace"))
     lines = payload.count("\n") + 1
     parts = [f"{size(octets)}, {plural(lines, 'line')}"] if payload else []
@@ -169,7 +169,7 @@ def _payload_problems(payload: str) -> Iterable[BadField]:
 
 
 def _named(field: str, text: str, known: Iterable[str]) -> Iterable[BadField]:
-    """A name that the fleet file must know."""
+    """A name that the fleet file must define."""
     word = text.strip()
     names = sorted(known)
     if word and word not in names:
@@ -192,7 +192,7 @@ def _region_problems(text: str, fleet: FleetSpec) -> Iterable[BadField]:
 
 
 def _word(field: str, text: str, known: Iterable[str] | None) -> Iterable[BadField]:
-    """One word, and one of the known ones where they are all known."""
+    """One word, which must be a known one where all are known."""
     word = text.strip()
     if LISTS.search(word):
         yield BadField(field, f"one {field}, without spaces or commas")
@@ -203,7 +203,7 @@ def _word(field: str, text: str, known: Iterable[str] | None) -> Iterable[BadFie
 
 
 def _meant(word: str, known: Sequence[str]) -> str:
-    """`` - did you mean gpu?`` or the names there are."""
+    """`` - did you mean gpu?`` or the known names."""
     close = nearest(word, known, count=2)
     if close:
         return f" - did you mean {' or '.join(safe_line(name, 32) for name in close)}?"

@@ -1,4 +1,4 @@
-"""One task as an operator reads it: where it stands, why, what was tried, what came back."""
+"""One task for operators: its state, the reason, its attempts, its answer."""
 
 from collections.abc import Iterator, Sequence
 
@@ -54,7 +54,7 @@ def task_sections(
     pen: Pen,
     now_ms: int,
 ) -> list[Section]:
-    """Everything about a task, the most wanted first. ``story`` is None while it is fetched."""
+    """Everything about a task, the most important first. ``story`` is None while it is fetched."""
     fleet = state.fleet
     sections = [Section("", (head_line(task, fleet, pen, now_ms), needs_line(task.spec, fleet)))]
     if may_be_judged(task):
@@ -91,7 +91,7 @@ def task_sections(
 
 
 def _operators(task: Task, pen: Pen, now_ms: int) -> Iterator[DetailLine]:
-    """What operators decided about it beside its verdict, and what can be done next."""
+    """Operators' decisions about it other than a verdict, and the next possible steps."""
     if task.duplicate_possible:
         yield paragraph(f"{MAYBE_TWICE[:1].upper()}{MAYBE_TWICE[1:]}.", Tone.WARN)
     if task.hold is not None:
@@ -140,7 +140,7 @@ def head_line(task: Task, fleet: FleetSpec, pen: Pen, now_ms: int) -> DetailLine
 
 
 def span_ms(task: Task, now_ms: int) -> int:
-    """How long it has waited or run; once it ended, how long it took from submission."""
+    """How long it has waited or run; once it ended, its total time since submission."""
     if task.ended_at_ms is not None:
         return words.elapsed_ms(task.submitted_at_ms, task.ended_at_ms)
     last = task.open_attempt
@@ -151,7 +151,7 @@ def span_ms(task: Task, now_ms: int) -> int:
 
 
 def decision_of(task: Task, attempt: int | None) -> RoutingDecision | None:
-    """The decision people mean: of that attempt, else of the wait, else of the newest attempt."""
+    """The decision to show: of that attempt, else of the wait, else of the newest attempt."""
     if attempt is not None:
         return next((a.decision for a in task.attempts if a.number == attempt), None)
     if task.phase is TaskPhase.WAITING and task.pending is not None:
@@ -162,8 +162,8 @@ def decision_of(task: Task, attempt: int | None) -> RoutingDecision | None:
 def why_of(
     task: Task, attempt: int | None, state: FleetState, pen: Pen, now_ms: int
 ) -> list[Section]:
-    """Why this task waits and what is wrong now with the agents it waits for, or why an attempt
-    went where it went."""
+    """Why this task waits and what is wrong now with the agents that it waits for, or why an
+    attempt was placed where it is."""
     waits = attempt is None and task.phase is TaskPhase.WAITING
     pending = task.pending if waits else None
     first, *rest = why_sections(decision_of(task, attempt), pending, state.fleet, pen, now_ms)
@@ -231,12 +231,12 @@ def _attempt_row(attempt: Attempt, pen: Pen, now_ms: int) -> Sequence[Cell | str
 
 
 def answered(task: Task) -> Attempt | None:
-    """The newest attempt that gave something back."""
+    """The newest attempt with an answer."""
     return next((a for a in reversed(task.attempts) if a.answer.text or a.answer.lost), None)
 
 
 def answer_sections(task: Task) -> list[Section]:
-    """What the agent gave back, line by line, through the firewall."""
+    """The agent's answer, line by line, through the firewall."""
     attempt = answered(task)
     if attempt is None:
         return []

@@ -1,6 +1,6 @@
-"""What is known of a task's runs, when and from whom, and the limits that end its wait.
+"""What is known about a task's runs, with instants and sources, and the limits that end its wait.
 
-This is what a person judges by when nobody else can tell whether a task ran.
+It is the basis for a verdict when the outcome cannot be determined otherwise.
 """
 
 from collections.abc import Iterator
@@ -28,13 +28,13 @@ from fleet_tui.core.tasks.tries import started_tries
 from fleet_tui.core.text import words
 
 MAX_ATTEMPTS = 4
-"""Attempts whose evidence is told, the newest first; the table of attempts has all."""
+"""Attempts whose evidence is shown, the newest first; the table of attempts has all."""
 
 _TIME_COLUMN = 10
 
 
 def evidence(task: Task, pen: Pen, now_ms: int) -> list[DetailLine]:
-    """Why it needs a person, then what was last known of each attempt."""
+    """Why it needs a verdict, then the latest evidence of each attempt."""
     lines = [paragraph(short(task.reason or "whether it ran is unknown"), Tone.WARN)]
     for attempt in list(reversed(task.attempts))[:MAX_ATTEMPTS]:
         lines.append(_head(attempt, pen))
@@ -56,7 +56,7 @@ def _head(attempt: Attempt, pen: Pen) -> DetailLine:
 
 
 def _known(attempt: Attempt, pen: Pen, now_ms: int) -> Iterator[DetailLine]:
-    """When something was learned about an attempt, and who said so."""
+    """The facts about an attempt, with their instants and sources."""
 
     def at(when_ms: int | None, text: str, tone: Tone) -> DetailLine:
         cells = Cell(f"{pen.clock(when_ms):<9}", Tone.DIM), Cell(text, tone)
@@ -71,8 +71,8 @@ def _known(attempt: Attempt, pen: Pen, now_ms: int) -> Iterator[DetailLine]:
 
 
 def limits(state: FleetState, task: Task, now_ms: int) -> list[Section]:
-    """Its deadlines with what is left of them, and how often it may be tried again; nothing for a
-    task that ended."""
+    """Its deadlines with the remaining time, and the remaining tries; empty for a task that
+    ended."""
     if task.phase.is_closed:
         return []
     return [*_deadlines(state, task, now_ms), *_tries(state, task, now_ms)]
@@ -108,7 +108,7 @@ def _deadlines(state: FleetState, task: Task, now_ms: int) -> Iterator[Section]:
 
 
 def _tries(state: FleetState, task: Task, now_ms: int) -> Iterator[Section]:
-    """Of a task that was tried before: its own tries, and what is left of the fleet's budget."""
+    """For a task that was tried before: its own tries, and the rest of the fleet's budget."""
     if not task.is_retry:
         return
     most = state.fleet.retry_policy(task.spec.task_class).max_attempts

@@ -1,7 +1,7 @@
-"""The order of tasks in lists: what waits for a person first, then what runs, the queue, the past.
+"""The order of tasks in lists: those that need an operator first, then running, queued, ended.
 
-A queue may hold a hundred thousand tasks and a list shows two thousand: those are found by putting
-tasks into boxes, without an order for the rest.
+A queue may hold a hundred thousand tasks and a list shows two thousand: those are found by a bucket
+sort, without sorting the rest.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ _submitted = attrgetter("submitted_at_ms")
 
 
 def urgency(task: Task) -> Key:
-    """Smaller is worse; equals by priority, then the oldest first, of the ended the newest."""
+    """Smaller is worse; equals by priority, then the oldest first, for ended ones the newest."""
     rank = task_word(task).order * _PRIORITIES
     if task.phase.is_closed:
         return (rank, float(-(task.ended_at_ms or 0)), "")

@@ -1,4 +1,4 @@
-"""Why a task stands where it stands, in a line of a list, here and in ``fleet-tui tasks``."""
+"""The reasons for a task's state, for a line of a list, here and in ``fleet-tui tasks``."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,7 +7,7 @@ from fleet_tui.core.tasks.model import HoldRecord, Task, TaskPhase
 from fleet_tui.core.text.firewall import safe_line
 
 MAX_CHARS = 400
-"""Of a sentence in which an operator's words may stand."""
+"""Of a sentence that may contain an operator's text."""
 
 
 def waiting_words(pending: Pending) -> str:
@@ -21,8 +21,8 @@ def held_words(hold: HoldRecord) -> str:
 
 
 def reasons(task: Task, notes: Sequence[str] = ()) -> list[str]:
-    """Each in a few words; none when there is nothing to say. ``notes`` are what is odd about its
-    open run."""
+    """Each in a few words; none when there are none. ``notes`` are irregularities of its open
+    run."""
     if task.cancel_requested_by and not task.phase.is_closed:
         return [*notes, f"cancel requested by {task.cancel_requested_by}"]
     if task.phase is TaskPhase.WAITING:
@@ -39,7 +39,7 @@ def reasons(task: Task, notes: Sequence[str] = ()) -> list[str]:
 
 
 def _waits(task: Task) -> Iterator[str]:
-    """Everything that bears on when a waiting task is placed."""
+    """Everything that affects when a waiting task is placed."""
     if task.hold is not None:
         yield held_words(task.hold)
     if task.expedited_at_ms is not None:

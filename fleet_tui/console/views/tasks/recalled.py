@@ -1,7 +1,7 @@
-"""The task that a screen is about: as the state has it, else as the ledger tells it.
+"""The task of a screen: from the state, else from the ledger.
 
-The state remembers the newest tasks that ended. Older ones are looked up beside the screen, once,
-and again only where a review goes to another moment.
+The state remembers the newest tasks that ended. Older ones are looked up in the background, once,
+and again only where a review moves to another moment.
 """
 
 from fleet_tui.console.host import Stage
@@ -17,17 +17,17 @@ class RecalledTask:
     def __init__(self, screen: Stage, subject: str) -> None:
         """``subject`` is a label, a number or an id."""
         self.task: Task | None = None
-        """As it was last seen."""
+        """The task as last seen."""
         self.is_looking = False
-        """Whether the ledger is being asked."""
+        """Whether the ledger is being read."""
         self._screen = screen
         self._subject = subject
         self._told: Retelling | None = None
         self._seen_at = -1
-        """The position at which the state or the ledger was last asked about it."""
+        """The position at which it was last looked up."""
 
     def seen(self, view: View) -> Task | None:
-        """The task now. Where only the ledger can tell, None until it has."""
+        """The current task. If only the ledger has it, None until it is read."""
         state = view.state
         found = state.find_task(self._subject)
         if found is not None:

@@ -1,4 +1,4 @@
-"""One task: where it stands and why, what was tried, what came back, its whole story."""
+"""One task: its state and the reason, its attempts, its answer, its whole story."""
 
 from collections.abc import Callable, Sequence
 
@@ -28,7 +28,7 @@ class TaskScreen(DetailScreen):
         super().__init__(place)
         self._recalled = RecalledTask(self, place.subject)
         self._known: Task | None = None
-        """What the story was read for."""
+        """The task for which the story was read."""
         self._story: Sequence[Recorded] | None = None
 
     def crumb(self) -> str:
@@ -67,8 +67,8 @@ class TaskScreen(DetailScreen):
 def missing(
     subject: str, view: View, keyed: Callable[[str], str], *, looking: bool
 ) -> list[Section]:
-    """What to say about a task that is not in the state, nor, unless somebody is ``looking``, in
-    the ledger."""
+    """The text for a task that is not in the state, nor, unless a lookup is in progress
+    (``looking``), in the ledger."""
     if looking:
         return [Section("", (paragraph(f"Looking for {name(subject)} in the ledger.", Tone.DIM),))]
     state = view.state

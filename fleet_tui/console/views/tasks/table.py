@@ -1,4 +1,4 @@
-"""Tasks: what waits, runs, needs somebody, or ended not long ago."""
+"""Tasks: waiting, running, needing an operator, or recently ended."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import ClassVar, NamedTuple
@@ -29,14 +29,14 @@ from fleet_tui.feed.feed import View
 
 
 class TaskRow(NamedTuple):
-    """A task and the only things of its line that change by themselves."""
+    """A task and the values of its line that change with time."""
 
     task: Task
     word: TaskWord
     span_ms: int
-    """How long it waits or runs, in whole seconds; once it ended, how long it took."""
+    """How long it has waited or run, in whole seconds; once it ended, its total time."""
     notes: tuple[str, ...] = ()
-    """What is odd about its open run: that nothing is heard of it, that its model fails."""
+    """Irregularities of its open run: silence, a failing model."""
 
 
 class TasksPane(TablePane[TaskRow]):
@@ -66,7 +66,7 @@ class TasksPane(TablePane[TaskRow]):
     filter_keys = TASK_KEYS
 
     def show(self, previous: View | None, view: View) -> None:
-        """Nothing is done while neither the state nor the second changed."""
+        """Do nothing while neither the state nor the second changed."""
         before = self.view
         same = previous is not None and before is not None and before.state is view.state
         if same and before is not None and before.now_ms // 1_000 == view.now_ms // 1_000:
@@ -80,7 +80,7 @@ class TasksPane(TablePane[TaskRow]):
         return [self.row_of(task, view) for task in tasks]
 
     def candidates(self) -> Iterable[TaskRow]:
-        """Those, or what a filter or another order can find among all."""
+        """Those, or all of them for a filter or another order."""
         view = self.view
         if view is None or not (self.is_narrowed or self._sort is not None):
             return self.all_records
@@ -96,7 +96,7 @@ class TasksPane(TablePane[TaskRow]):
         return len(state.open_tasks) + state.ended_count
 
     def row_of(self, task: Task, view: View) -> TaskRow:
-        """A task and what changes by itself, now."""
+        """A task with its current time-dependent values."""
         now_ms = view.now_ms
         told = notes(view.state, task, now_ms, self.console.utc_offset_minutes)
         return TaskRow(task, task_word(task), _whole_seconds(task, now_ms), tuple(told))
@@ -106,11 +106,11 @@ class TasksPane(TablePane[TaskRow]):
         return record.task.id
 
     def is_problem(self, record: TaskRow) -> bool:
-        """Needs somebody, is held or lost, or failed."""
+        """Needs an operator, is held or unknown, or failed."""
         return record.word.is_problem
 
     def suggestions(self) -> Collection[str]:
-        """States, pools, clients and agents that are there."""
+        """States, pools, clients and agents in the list."""
         found: set[str] = set()
         for row in self.all_records:
             found |= {f"state:{row.word}", f"client:{row.task.spec.client}"}
@@ -147,11 +147,11 @@ class TasksPane(TablePane[TaskRow]):
         }
 
     def value(self, record: TaskRow, key: str) -> Value:
-        """What a task answers a filter: the same here and in ``fleet-tui tasks --filter``."""
+        """A task's value for a filter key: the same here and in ``fleet-tui tasks --filter``."""
         return task_value(record.task, key, self.view.now_ms if self.view is not None else 0)
 
     def sort_value(self, record: TaskRow, key: str) -> Value:
-        """Columns that no filter asks for have an order all the same."""
+        """Columns that are not filter keys have an order too."""
         match key:
             case "number":
                 return float(record.task.number)
@@ -161,11 +161,11 @@ class TasksPane(TablePane[TaskRow]):
                 return _reason(record)
             case "text":
                 return short(record.task.spec.shown)
-            case _:  # what filters ask for too
+            case _:  # filter keys
                 return self.value(record, key)
 
     def text(self, record: TaskRow) -> str:
-        """What the line shows, and everything else that words are looked for in."""
+        """The text of the line, and everything else that is searched for words."""
         return f"{super().text(record)} {task_text(record.task)}"
 
     def selection(self) -> Selection:

@@ -1,7 +1,7 @@
-"""A person's verdict on a task that nobody else can judge.
+"""An operator's verdict on a task whose outcome cannot be determined otherwise.
 
-The card shows the evidence first. Nothing is chosen beforehand, and a verdict needs a reason: both
-go into the ledger with the operator's name.
+The card shows the evidence first. No verdict is preselected, and it needs a reason: both are
+recorded in the ledger with the operator's name.
 """
 
 from typing import ClassVar, NamedTuple
@@ -33,7 +33,7 @@ from fleet_tui.core.text.firewall import safe_text
 
 MAX_EVIDENCE_LINES = 12
 MIN_EVIDENCE_LINES = 3
-"""One of the evidence, and two of an answer: its first, and how many more there are."""
+"""One line of the evidence, and two of an answer: its first, and the number of others."""
 
 _OTHER_LINES = 7
 """Lines of the card that are neither evidence nor verdicts: frame, question, a blank one, reason, a
@@ -41,14 +41,14 @@ problem, the keys."""
 
 
 class Judgement(NamedTuple):
-    """What the operator said."""
+    """The operator's verdict."""
 
     verdict: Verdict
     reason: str
 
 
 class VerdictOption(NamedTuple):
-    """A verdict, in words, and what follows from it."""
+    """A verdict, in words, and its consequence."""
 
     verdict: Verdict
     words: str
@@ -66,7 +66,7 @@ _WORDS_WIDTH = max(len(option.words) for option in OPTIONS)
 
 
 def option_lines(option: VerdictOption, sign: str, tone: Tone, width: int) -> list[Line]:
-    """A verdict: a box with a sign, the words, what follows."""
+    """A verdict: a box with a sign, the text, the consequence."""
     cells = (Cell(f" ({sign}) "), Cell(option.words, tone),
              Cell(" " * (_WORDS_WIDTH - len(option.words)) + f"  {option.follows}"))  # fmt: skip
     return wrap(cells, width, 7 + _WORDS_WIDTH)
@@ -75,7 +75,8 @@ def option_lines(option: VerdictOption, sign: str, tone: Tone, width: int) -> li
 def evidence_lines(
     task: Task, pen: Pen, now_ms: int, width: int, room: int = MAX_EVIDENCE_LINES
 ) -> list[Line]:
-    """What is known, wrapped, and the beginning of an answer that came; at most ``room`` lines."""
+    """The evidence, wrapped, and the beginning of an answer if there is one; at most ``room``
+    lines."""
     answer: list[Line] = []
     attempt = answered(task)
     if attempt is not None and attempt.answer.text:
@@ -130,7 +131,7 @@ class VerdictOptions(Wrapped, can_focus=True):
 
 
 class Evidence(Painted):
-    """What is known about the task, in as many lines as the rest of the card leaves."""
+    """The evidence about the task, in as many lines as the rest of the card leaves."""
 
     DEFAULT_CSS = """
     Evidence { height: auto; }
@@ -183,7 +184,7 @@ class VerdictCard(ModalScreen[Judgement | None]):
         self._evidence = Evidence(task, pen, now_ms)
 
     def compose(self) -> ComposeResult:
-        """From what is known to what to do."""
+        """Evidence, verdicts, reason."""
         with Vertical():
             title = f" Did {self._about.label} run?"
             yield OneLine((Cell(title, Tone.TITLE), Cell("  only you can tell", Tone.DIM)))
@@ -194,7 +195,7 @@ class VerdictCard(ModalScreen[Judgement | None]):
             yield Wrapped((Cell(" space chooses, enter records it, esc leaves", Tone.DIM),))
 
     def on_mount(self) -> None:
-        """Begin with the verdicts."""
+        """Focus the verdicts first."""
         self.query_one(VerdictOptions).focus()
 
     @on(VerdictOptions.Chosen)
@@ -203,7 +204,7 @@ class VerdictCard(ModalScreen[Judgement | None]):
 
     @on(FieldDone)
     def _done(self) -> None:
-        """Record it, if both parts are there."""
+        """Record it, if both parts are given."""
         options, field = self.query_one(VerdictOptions), self.query_one(FieldLine)
         reason = field.text.strip()
         if options.chosen is None:
@@ -222,7 +223,7 @@ class VerdictCard(ModalScreen[Judgement | None]):
 
 
 async def judge(screen: Stage, task: Task) -> None:
-    """Ask a person what happened to a task and tell the engine."""
+    """Ask the operator for a verdict and send it to the engine."""
     console = screen.console
     pen = Pen(console.glyphs, console.utc_offset_minutes)
     said = await console.push_screen_wait(VerdictCard(task, pen, console.view.now_ms))
