@@ -17,6 +17,7 @@ from fleet_tui.core.ids import AgentName, RunId
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.engine.cancelling import was_cancelled
 from fleet_tui.engine.clock import Clock
+from fleet_tui.engine.pacing import Pacing
 from fleet_tui.wire.port import AgentPort
 from fleet_tui.wire.words import words_of
 
@@ -28,20 +29,10 @@ JITTER = 0.2
 GRACE_MS = 20_000
 """Ports enforce their own deadlines, slow refusals included; this is for one that does not."""
 
-LOSS_PAUSE_S = 1.0
-"""Minimum time between two reported losses, so that an agent that keeps hanging up does not cause a
-busy loop."""
-
 CLOSE_DEADLINE_S = 10.0
-TAIL_RETRY_S = 5.0
-COLLECT_EVERY_S = 600.0
-COLLECT_AGAIN_S = 1.0
-"""Between two batches, while there are more and the host deletes some of each."""
 COLLECT_DEADLINE_S = 120.0
 MAX_COLLECTED = 200
-"""Runs that a host is told to delete at a time."""
-KEPT_EVERY_S = 86_400.0
-"""Interval for asking a host which runs it still holds; the first time is soon after a start."""
+"""Runs that a host is told to forget at a time."""
 MAX_KEPT = 100_000
 """At most this many runs are listed in one round."""
 
@@ -63,6 +54,7 @@ class Watcher:
         probe: ProbeSpec,
         port: AgentPort,
         *,
+        pacing: Pacing,
         clock: Clock,
         rng: random.Random,
         on_probe: OnProbe,
@@ -74,6 +66,7 @@ class Watcher:
         self.agent = agent
         self.port = port
         self._probe = probe
+        self._pacing = pacing
         self._clock = clock
         self._rng = rng
         self._on_probe = on_probe
@@ -134,7 +127,7 @@ class Watcher:
             except Exception:  # a bug in a port must not end this
                 log.exception("waiting for a loss of %s failed", self.agent)
             self.probe_now()
-            await asyncio.sleep(LOSS_PAUSE_S)
+            await asyncio.sleep(self._pacing.loss_pause_s)
 
     async def _probe_once(self) -> ProbeResult:
         try:
@@ -164,10 +157,10 @@ class Watcher:
         ask_at_s = now_s()
         goes_on = False
         while True:
-            round_s = COLLECT_EVERY_S * (1 + JITTER * self._rng.random())
-            await asyncio.sleep(COLLECT_AGAIN_S if goes_on else round_s)
+            round_s = self._pacing.collect_every_s * (1 + JITTER * self._rng.random())
+            await asyncio.sleep(self._pacing.collect_again_s if goes_on else round_s)
             if now_s() >= ask_at_s and await self._ask_what_is_kept():
-                ask_at_s = now_s() + KEPT_EVERY_S
+                ask_at_s = now_s() + self._pacing.kept_every_s
             goes_on = await self._collect()
 
     async def _ask_what_is_kept(self) -> bool:
@@ -184,7 +177,7 @@ class Watcher:
                 if part.following is None:
                     return True
                 skip = part.following
-                await asyncio.sleep(COLLECT_AGAIN_S)
+                await asyncio.sleep(self._pacing.collect_again_s)
         except TimeoutError:
             return False
         except FleetError as error:
@@ -224,7 +217,7 @@ class Watcher:
             except asyncio.CancelledError:
                 if was_cancelled():
                     raise
-                await asyncio.sleep(TAIL_RETRY_S)
+                await asyncio.sleep(self._pacing.tail_again_s)
             except Exception:  # a bug in a port must not silence an agent for ever
                 log.exception("reading the log of %s failed", self.agent)
-                await asyncio.sleep(TAIL_RETRY_S)
+                await asyncio.sleep(self._pacing.tail_again_s)

@@ -13,6 +13,7 @@ from fleet_tui.engine.clock import Clock
 from fleet_tui.engine.dispatch import Dispatcher, OnRunReport
 from fleet_tui.engine.intents import due_after
 from fleet_tui.engine.leftovers import Leftovers, PastTasks
+from fleet_tui.engine.pacing import USUAL, Pacing
 from fleet_tui.wire.port import AgentPort, Runs
 
 MakePort = Callable[[FleetSpec, AgentSpec], AgentPort]
@@ -31,8 +32,10 @@ class FleetEffects:
         on_log_lines: OnLogLines,
         on_run_report: OnRunReport,
         past_tasks: PastTasks,
+        pacing: Pacing = USUAL,
     ) -> None:
         self._port_of = port_of
+        self._pacing = pacing
         self._clock = clock
         self._rng = rng
         self._on_probe = on_probe
@@ -113,6 +116,7 @@ class FleetEffects:
                     name,
                     spec.probe,
                     self._port_of(state.fleet, spec),
+                    pacing=self._pacing,
                     clock=self._clock,
                     rng=self._rng,
                     on_probe=self._on_probe,

@@ -51,13 +51,13 @@ from fleet_tui.core.text.words import duration
 from fleet_tui.engine.clock import Clock
 from fleet_tui.engine.faults import MAX_FAULTS, Faults
 from fleet_tui.engine.inbox import CommandAsked, Inbox, Input
+from fleet_tui.engine.pacing import USUAL, Pacing
 from fleet_tui.engine.supervisor import keep_going
 from fleet_tui.engine.unstored import Unstored
 from fleet_tui.journal.errors import JournalFull, JournalUnavailable
 
 log = logging.getLogger(__name__)
 
-TICK_MS = 250
 PAUSE_MS = 2_000
 """After not running for this long, the loop does not hold missing answers against agents."""
 SWEEP_SHARE = 0.05
@@ -65,8 +65,6 @@ SWEEP_SHARE = 0.05
 long, sweeps are less frequent."""
 DISTRUST_ROUNDS = 2
 """Probe rounds after such a pause in which no agent is judged worse."""
-STORE_AGAIN_MS = 1_000
-"""How often a ledger that could not be written is retried."""
 MAX_TO_TELL = 100
 """Faults that wait for a commit; further ones are only in the engine's own log."""
 
@@ -118,7 +116,7 @@ class Engine:
         clock: Clock,
         publish: Callable[[FleetState, Sequence[Recorded]], None],
         *,
-        tick_ms: int = TICK_MS,
+        pacing: Pacing = USUAL,
     ) -> None:
         self.state = state
         self.inbox = Inbox()
@@ -131,7 +129,7 @@ class Engine:
         self._effects = effects
         self._clock = clock
         self._publish = publish
-        self._tick_ms = tick_ms
+        self._pacing = pacing
         self._sweep_at_s = 0.0
         self._awake_ms = 0
         """When it last ran."""
@@ -179,7 +177,7 @@ class Engine:
 
     async def _tick(self) -> None:
         while True:
-            await asyncio.sleep(self._tick_ms / 1_000)
+            await asyncio.sleep(self._pacing.tick_ms / 1_000)
             self._notice_pause()
             await self.inbox.put(Tick())
 
@@ -189,7 +187,7 @@ class Engine:
         now_ms = self._clock.now_ms()
         gap_ms = now_ms - self._awake_ms
         self._awake_ms = now_ms
-        if gap_ms <= PAUSE_MS + self._tick_ms:
+        if gap_ms <= PAUSE_MS + self._pacing.tick_ms:
             return
         slowest = max((a.probe.every_ms for a in self.state.fleet.agents.values()), default=5_000)
         self.memory = replace(
@@ -237,7 +235,7 @@ class Engine:
             return
         ticked = self._only_watch(items, self._unstored)
         if ticked and self._clock.now_ms() >= self._store_again_ms:
-            self._store_again_ms = self._clock.now_ms() + STORE_AGAIN_MS
+            self._store_again_ms = self._clock.now_ms() + self._pacing.store_again_ms
             kept = self._unstored.items()
             if await self._take_in([Tick()]):  # there is space
                 await self._step_safely(kept)
@@ -342,7 +340,7 @@ class Engine:
                 mode=EngineMode.READ_ONLY, reason=why, since_ms=now_ms, trouble=error.trouble
             )
             self._unstored = Unstored(mode)
-            self._store_again_ms = now_ms + STORE_AGAIN_MS
+            self._store_again_ms = now_ms + self._pacing.store_again_ms
             log.warning("engine mode %s: %s", mode.mode.label, why)
         elif self._unstored.mode.trouble is not error.trouble:  # one trouble became another
             self._unstored.mode = replace(self._unstored.mode, reason=why, trouble=error.trouble)

@@ -35,11 +35,12 @@ from fleet_tui.engine.effects import FleetEffects
 from fleet_tui.engine.engine import Engine
 from fleet_tui.engine.leftovers import past_tasks_in
 from fleet_tui.engine.machines import MachineFinder
+from fleet_tui.engine.pacing import USUAL, Pacing
 from fleet_tui.engine.ports import Ports
 from fleet_tui.engine.proving import keep_proving
 from fleet_tui.engine.reload import FleetFileWatch
 from fleet_tui.engine.server import Server
-from fleet_tui.engine.standby import MAX_WAIT_S, ROOM_EVERY_S, Standby, mode_for
+from fleet_tui.engine.standby import Standby, mode_for
 from fleet_tui.engine.supervisor import keep_going
 from fleet_tui.engine.telemetry import Telemetry
 from fleet_tui.engine.watch import Watchman
@@ -63,8 +64,8 @@ log = logging.getLogger(__name__)
 FAILED_AGAIN_S = 60.0
 """A ledger that fails again within this long is retried with growing delays."""
 STAND_IN_TRIES = 10
-"""How often, every ROOM_EVERY_S, an engine that worked retries on a disk that refuses even its
-lock. Then it ends, even if nothing may start another."""
+"""So often an engine that worked asks a disk that refuses even its lock. Then it ends, though
+nobody may be there to start another."""
 EVICTED_S = 0.5
 """How long an engine that lost its ledger to another may take to leave."""
 
@@ -82,6 +83,7 @@ class RunningEngine:
         rng: random.Random | None = None,
         recovered_from: str = "",
         home: Home | None = None,
+        pacing: Pacing = USUAL,
     ) -> None:
         """``file`` is watched for changes; ``rng`` only spreads waits and needs no secrecy;
         ``recovered_from`` is why the engine before this one lost its ledger, ``home`` its
@@ -92,6 +94,7 @@ class RunningEngine:
         self._file = file
         self._recovered_from = recovered_from
         self._home = home
+        self._pacing = pacing
         self._steady = clock is None
         self._clock = clock or WallClock()
         self._rng = rng or random.Random()  # noqa: S311  # spreads waits, keeps no secrets
@@ -205,8 +208,11 @@ class RunningEngine:
             on_log_lines=self._on_log_lines,
             on_run_report=self._on_run_report,
             past_tasks=past_tasks_in(self.directory),
+            pacing=self._pacing,
         )
-        self.engine = Engine(writer, writer.state, self.effects, self._clock, self._published)
+        self.engine = Engine(
+            writer, writer.state, self.effects, self._clock, self._published, pacing=self._pacing
+        )
         self._bell = Bell(self._ring)
         self.telemetry = Telemetry(
             lines, samples, self._clock, lambda: self.engine.state, self._bell.touch
@@ -316,7 +322,7 @@ async def _stand_in(
             if error.trouble is Trouble.DIRECTORY_GONE or tries <= 0:
                 raise
             log.error("%s; it is tried again", error.message)
-        await asyncio.sleep(ROOM_EVERY_S)
+        await asyncio.sleep(standby.pacing.room_every_s)
         if stops.asked:
             return stops.asked
 
@@ -339,6 +345,7 @@ async def run_engine(
     *,
     file: Path | None = None,
     ready: Callable[[], None] = lambda: None,
+    pacing: Pacing = USUAL,
 ) -> str:
     """Run a fleet's engine until it is stopped, by a command, SIGTERM or SIGINT; SIGHUP changes
     nothing. Returns why it stopped. Raises FleetError when it cannot start or another took over."""
@@ -358,7 +365,12 @@ async def run_engine(
     wait_s = 0.0
     while True:
         running = RunningEngine(
-            spec, directory, file=file, recovered_from=lost.message if lost else "", home=home
+            spec,
+            directory,
+            file=file,
+            recovered_from=lost.message if lost else "",
+            home=home,
+            pacing=pacing,
         )
         try:
             with _ours_since(lost):
@@ -379,13 +391,13 @@ async def run_engine(
             if not again and running.opened:
                 wait_s = 0.0
                 continue
-            wait_s = min(max(2 * wait_s, ROOM_EVERY_S), MAX_WAIT_S)
+            wait_s = min(max(2 * wait_s, pacing.room_every_s), pacing.max_wait_s)
             unusable: JournalDamaged | JournalUnavailable | JournalFailed = error
         except (JournalDamaged, JournalUnavailable) as error:
             unusable = error
         mode = await asyncio.to_thread(mode_for, directory, unusable, WallClock().now_ms())
         log.error("engine mode %s: %s", mode.mode.label, mode.reason)
-        standby = Standby(spec.name, home, mode, WallClock())
+        standby = Standby(spec.name, home, mode, WallClock(), pacing)
         with _ours_since(lost):
             ended = await _stand_in(
                 standby,

@@ -24,6 +24,7 @@ from fleet_tui.core.modes import TROUBLES, EngineMode, ModeNow, Trouble
 from fleet_tui.core.plans import Impact
 from fleet_tui.engine.clock import Clock
 from fleet_tui.engine.engine import refused_by
+from fleet_tui.engine.pacing import Pacing
 from fleet_tui.engine.server import Server
 from fleet_tui.journal.directory import LOCK_NAME, EngineLock, Home, holder_now
 from fleet_tui.journal.errors import (
@@ -40,11 +41,6 @@ from fleet_tui.journal.ledger.verifying import verify
 from fleet_tui.journal.upkeep import ballast
 
 log = logging.getLogger(__name__)
-
-ROOM_EVERY_S = 2.0
-"""How often to check whether the trouble is over."""
-MAX_WAIT_S = 60.0
-"""A ledger that fails each time it is opened is retried at least this often."""
 
 
 def mode_for(directory: Path, error: JournalError, now_ms: int) -> ModeNow:
@@ -104,8 +100,9 @@ def _is_over(directory: Path) -> bool:
 class Standby:
     """Answers the door instead of an engine."""
 
-    def __init__(self, fleet: str, home: Home, mode: ModeNow, clock: Clock) -> None:
+    def __init__(self, fleet: str, home: Home, mode: ModeNow, clock: Clock, pacing: Pacing) -> None:
         self.mode = mode
+        self.pacing = pacing
         self._fleet = fleet
         self._home = home
         self._directory = home.directory
@@ -162,7 +159,7 @@ class Standby:
         now_s = asyncio.get_running_loop().time
         not_before_s = now_s() + wait_s
         while True:
-            done, _ = await asyncio.wait({stopped}, timeout=ROOM_EVERY_S)
+            done, _ = await asyncio.wait({stopped}, timeout=self.pacing.room_every_s)
             if done:
                 return stopped.result()
             with suppress(OSError):  # retried in the next round

@@ -28,13 +28,15 @@ pytestmark = [
 
 SOONER = """
 import sys
+from functools import partial
 from fleet_tui.cli.main import run
 from fleet_tui.core.agents import outcomes
 from fleet_tui.core.backoff import Backoff
-from fleet_tui.engine import cadence
+from fleet_tui.engine import run as engines
+from fleet_tui.engine.pacing import Pacing
 
 outcomes.BREAK = Backoff(base_ms=1_000, cap_ms=2_000)
-cadence.COLLECT_EVERY_S = 0.5
+engines.run_engine = partial(engines.run_engine, pacing=Pacing(collect_every_s=0.5))
 sys.exit(run(sys.argv[1:]))
 """
 """An engine that tries again after a second or two, and tidies up twice a second."""

@@ -38,9 +38,11 @@ pytestmark = [
 
 LATER = """
 import sys
+from functools import partial
 from fleet_tui.cli.main import run
 from fleet_tui.core.tasks import store
-from fleet_tui.engine import cadence, clock
+from fleet_tui.engine import clock, run as engines
+from fleet_tui.engine.pacing import Pacing
 from fleet_tui.wire.openclaw.port import OpenClawPort
 
 ahead_ms, every_s, book = int(sys.argv.pop(1)), float(sys.argv.pop(1)), sys.argv.pop(1)
@@ -52,7 +54,7 @@ async def noted(self, runs):
         print(self._agent.name, *gone, file=file)
     return gone
 
-cadence.COLLECT_EVERY_S = every_s
+engines.run_engine = partial(engines.run_engine, pacing=Pacing(collect_every_s=every_s))
 store.MAX_CLOSED_TASKS = int(sys.argv.pop(1))
 clock.WallClock.now_ms = lambda self: now_ms(self) + ahead_ms
 OpenClawPort.collect = noted

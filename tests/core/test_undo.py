@@ -133,6 +133,17 @@ def test_an_uncordon_is_taken_back_with_the_reason_of_each_cordon() -> None:
     )
 
 
+def test_a_release_is_taken_back_with_the_reason_of_each_hold() -> None:
+    told = story("p")
+    one, two, three = told.submit_many(work(), 3)
+    do(told, Hold(tasks=(one,), reason="a lawsuit"), BOB)
+    do(told, Hold(tasks=(two, three), reason="a price"))
+    assert do(told, Release(tasks=(one, two, three))) == (
+        Hold(tasks=(one,), reason="a lawsuit"),
+        Hold(tasks=(two, three), reason="a price"),
+    )
+
+
 def test_what_leaves_a_trace_cannot_be_taken_back() -> None:
     told = story("p")
     one, two, three = told.submit_many(work(), 3)

@@ -16,6 +16,7 @@ from fleet_tui.core.tasks.model import Task, TaskSpec
 from fleet_tui.engine.clock import Clock, WallClock
 from fleet_tui.engine.effects import FleetEffects, MakePort
 from fleet_tui.engine.engine import Engine
+from fleet_tui.engine.pacing import USUAL, Pacing
 from fleet_tui.wire.port import AgentPort
 from tests.support.memory import FakeHost, FakePort, MemoryLedger
 
@@ -31,6 +32,7 @@ class Rig:
         state: FleetState,
         hosts: dict[AgentName, FakeHost],
         clock: Clock | None = None,
+        pacing: Pacing = USUAL,
     ) -> None:
         clock = clock or WallClock()
         self.hosts = hosts
@@ -48,9 +50,15 @@ class Rig:
             on_log_lines=lambda lines: None,
             on_run_report=lambda run, report: self.engine.inbox.put(RunReported(run, report)),
             past_tasks=self.ledger.past_tasks,
+            pacing=pacing,
         )
         self.engine = Engine(
-            self.ledger, state, self.effects, clock, lambda state, rows: self._poke()
+            self.ledger,
+            state,
+            self.effects,
+            clock,
+            lambda state, rows: self._poke(),
+            pacing=pacing,
         )
 
     def _port(self, spec: FleetSpec, agent: AgentSpec) -> AgentPort:
@@ -83,9 +91,10 @@ async def running(
     state: FleetState = EMPTY_STATE,
     hosts: dict[AgentName, FakeHost] | None = None,
     clock: Clock | None = None,
+    pacing: Pacing = USUAL,
 ) -> AsyncIterator[Rig]:
     hosts = hosts or {name: FakeHost() for name in spec.agents}
-    rig = Rig(spec, state, hosts, clock)
+    rig = Rig(spec, state, hosts, clock, pacing)
     loop = asyncio.create_task(rig.engine.run())
     await rig.engine.inbox.put(FleetChanged(spec, "me"))
     try:

@@ -23,6 +23,7 @@ from fleet_tui.engine import leftovers as engine_leftovers
 from fleet_tui.engine.cadence import MAX_COLLECTED, OnKept, Watcher
 from fleet_tui.engine.clock import WallClock
 from fleet_tui.engine.leftovers import Leftovers, past_tasks_in
+from fleet_tui.engine.pacing import USUAL, Pacing
 from fleet_tui.journal.ledger.writer import JournalWriter
 from fleet_tui.wire.port import KeptRuns
 from tests.engine.rig import running as an_engine
@@ -33,6 +34,8 @@ from tests.support.programs import until
 
 NO_DECISION = RoutingDecision(strategy=Strategy.LOAD_AWARE, policy="p", considered=1)
 AGENT = AgentName("worker")
+AT_ONCE = Pacing(collect_every_s=0.0, collect_again_s=0.0)
+OFTEN = Pacing(collect_every_s=0.01, collect_again_s=0.01)
 
 
 class Keeping(FakePort):
@@ -77,6 +80,7 @@ def watching(
     leftover: Callable[[], Sequence[RunId]],
     gone: set[RunId],
     on_kept: OnKept = not_heard,
+    pacing: Pacing = AT_ONCE,
 ) -> Watcher:
     async def on_probe(result: ProbeResult) -> None:
         """Nobody looks on."""
@@ -88,6 +92,7 @@ def watching(
         AGENT,
         ProbeSpec(),
         port,
+        pacing=pacing,
         clock=WallClock(),
         rng=random.Random(7),
         on_probe=on_probe,
@@ -102,8 +107,6 @@ async def test_what_a_host_keeps_holds_up_nothing_else(monkeypatch: pytest.Monke
     runs = [RunId(f"01KTASK.{n}") for n in range(4 * MAX_COLLECTED)]
     port = Keeping(AGENT, FakeHost())
     port.kept_runs = frozenset(runs[: 2 * MAX_COLLECTED])
-    monkeypatch.setattr(cadence, "COLLECT_EVERY_S", 0.0)
-    monkeypatch.setattr(cadence, "COLLECT_AGAIN_S", 0.0)
     gone: set[RunId] = set()
     watcher = watching(port, lambda: [run for run in runs if run not in gone], gone)
     try:
@@ -126,20 +129,20 @@ async def test_a_thousand_runs_are_collected_in_one_round(monkeypatch: pytest.Mo
         if task is None or not task.get_name().startswith("collect"):
             return await sleep(seconds)
         pauses.append(seconds)
-        if len([each for each in pauses if each >= cadence.COLLECT_EVERY_S]) > 1:
+        if len([each for each in pauses if each >= USUAL.collect_every_s]) > 1:
             rounds.set()
             await asyncio.Event().wait()
         return None
 
     monkeypatch.setattr(asyncio, "sleep", paused)
     gone: set[RunId] = set()
-    watcher = watching(port, lambda: [run for run in runs if run not in gone], gone)
+    watcher = watching(port, lambda: [run for run in runs if run not in gone], gone, pacing=USUAL)
     try:
         await rounds.wait()
     finally:
         await watcher.close()
     assert gone == set(runs)
-    assert pauses[1:-1] == [cadence.COLLECT_AGAIN_S] * 4
+    assert pauses[1:-1] == [USUAL.collect_again_s] * 4
 
 
 # What the state forgets
@@ -235,8 +238,6 @@ async def test_of_what_a_host_holds_that_is_due_which_the_ledger_knows_to_be_ove
 async def test_a_new_engine_lets_hosts_forget_what_the_one_before_it_owed_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(cadence, "COLLECT_EVERY_S", 0.01)
-    monkeypatch.setattr(cadence, "COLLECT_AGAIN_S", 0.01)
     story = Story(fleet(agent(AGENT)))
     (running,) = begun(story)
     owed = forgotten_by_all(story)
@@ -244,7 +245,7 @@ async def test_a_new_engine_lets_hosts_forget_what_the_one_before_it_owed_them(
     host.reachable = False
     nobodys = [f"01KNOBODYS.{n}" for n in range(3)]
     host.started = [running, *nobodys, *owed]
-    async with an_engine(story.state.fleet, story.state, {AGENT: host}) as rig:
+    async with an_engine(story.state.fleet, story.state, {AGENT: host}, pacing=OFTEN) as rig:
         rig.ledger.earlier = story.rows
         await host.mend()
         await until(lambda: set(owed) <= set(host.collected))
@@ -254,8 +255,6 @@ async def test_a_new_engine_lets_hosts_forget_what_the_one_before_it_owed_them(
 async def test_a_host_is_asked_what_it_holds_until_it_has_told_all_and_then_no_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(cadence, "COLLECT_EVERY_S", 0.0)
-    monkeypatch.setattr(cadence, "COLLECT_AGAIN_S", 0.0)
     port = Telling(AGENT, FakeHost())
     rounds = 0
 
@@ -274,8 +273,6 @@ async def test_a_host_is_asked_what_it_holds_until_it_has_told_all_and_then_no_m
 
 async def test_no_more_is_listened_to_than_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     """A host that lies tells more for ever."""
-    monkeypatch.setattr(cadence, "COLLECT_EVERY_S", 0.0)
-    monkeypatch.setattr(cadence, "COLLECT_AGAIN_S", 0.0)
     monkeypatch.setattr(cadence, "MAX_KEPT", 7)
     port = Telling(AGENT, FakeHost())
     port.parts = 1_000
@@ -297,8 +294,6 @@ async def test_no_more_is_listened_to_than_the_bound(monkeypatch: pytest.MonkeyP
 async def test_a_ledger_that_cannot_be_read_now_is_asked_again(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cadence, "COLLECT_EVERY_S", 0.0)
-    monkeypatch.setattr(cadence, "COLLECT_AGAIN_S", 0.0)
     port = Telling(AGENT, FakeHost())
     heard: list[RunId] = []
 

@@ -5,7 +5,7 @@ import asyncio
 import errno
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
@@ -31,8 +31,8 @@ from fleet_tui.core.modes import (
 from fleet_tui.core.notes.commands import AddNote
 from fleet_tui.core.notes.events import NoteAdded
 from fleet_tui.core.text.untrusted import Untrusted
-from fleet_tui.engine import engine as engine_module
-from fleet_tui.engine import run, standby
+from fleet_tui.engine import standby
+from fleet_tui.engine.pacing import Pacing
 from fleet_tui.engine.run import run_engine
 from fleet_tui.feed.client import EngineClient
 from fleet_tui.journal.directory import LOCK_NAME, EngineLock, holder_now
@@ -82,9 +82,16 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> Broken:
     return Broken(monkeypatch)
 
 
+HURRY = Pacing(store_again_ms=20, room_every_s=0.02)
+
+
+def engine_in(directory: Path) -> Coroutine[None, None, str]:
+    return run_engine(FLEET, directory, pacing=HURRY)
+
+
 @asynccontextmanager
 async def engine(directory: Path) -> AsyncIterator["asyncio.Task[str]"]:
-    running = asyncio.create_task(run_engine(FLEET, directory))
+    running = asyncio.create_task(engine_in(directory))
     try:
         yield running
     finally:
@@ -148,8 +155,6 @@ async def test_one_failure_is_answered_by_a_new_beginning_from_the_disk(
 async def test_a_disk_that_fails_again_is_no_damage_and_is_tried_again_until_it_works(
     short_dir: Path, broken: Broken, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(standby, "ROOM_EVERY_S", 0.05)
-    monkeypatch.setattr(run, "ROOM_EVERY_S", 0.05)
     directory = short_dir / "state"
     async with engine(directory) as running:
         assert isinstance(await ask(directory, NOTE), Accepted)
@@ -180,8 +185,6 @@ async def test_a_disk_that_fails_again_is_no_damage_and_is_tried_again_until_it_
 async def test_a_disk_that_refuses_even_the_lock_for_a_moment_ends_no_engine(
     short_dir: Path, broken: Broken, monkeypatch: pytest.MonkeyPatch, refusals: int
 ) -> None:
-    monkeypatch.setattr(standby, "ROOM_EVERY_S", 0.02)
-    monkeypatch.setattr(run, "ROOM_EVERY_S", 0.02)
     directory = short_dir / "state"
     left = refusals
 
@@ -192,7 +195,7 @@ async def test_a_disk_that_refuses_even_the_lock_for_a_moment_ends_no_engine(
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return EngineLock(where, holder)
 
-    running = asyncio.create_task(run_engine(FLEET, directory))
+    running = asyncio.create_task(engine_in(directory))
     assert isinstance(await ask(directory, NOTE), Accepted)
     broken.times = 1
     await ask(directory, NOTE)
@@ -230,8 +233,6 @@ async def test_telemetry_that_cannot_be_written_keeps_no_engine_from_working(
 async def test_what_stands_in_the_place_of_the_door_is_told_and_waited_for(
     short_dir: Path, monkeypatch: pytest.MonkeyPatch, stays: bool
 ) -> None:
-    monkeypatch.setattr(standby, "ROOM_EVERY_S", 0.02)
-    monkeypatch.setattr(run, "ROOM_EVERY_S", 0.02)
     directory = short_dir / "state"
     inside = directory / "engine.sock" / "inside"
     for made in (directory, inside.parent, inside):
@@ -244,7 +245,7 @@ async def test_what_stands_in_the_place_of_the_door_is_told_and_waited_for(
             path.rmdir()
 
     monkeypatch.setattr(standby, "make_room", make_room)
-    running = asyncio.create_task(run_engine(FLEET, directory))
+    running = asyncio.create_task(engine_in(directory))
     if stays:
         with pytest.raises(JournalFailed, match=r"Directory not empty.*engine\.sock"):
             await running
@@ -261,7 +262,7 @@ async def test_whoever_has_the_lock_after_a_failure_took_over(
 ) -> None:
     """Once into the new beginning, once into the standby after it."""
     directory = short_dir / "state"
-    running = asyncio.create_task(run_engine(FLEET, directory))
+    running = asyncio.create_task(engine_in(directory))
     assert isinstance(await ask(directory, NOTE), Accepted)
     for _ in range(failures - 1):
         broken.times = 1
@@ -283,11 +284,9 @@ async def test_no_engine_begins_an_empty_ledger_where_there_was_one(
     short_dir: Path, broken: Broken, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     """As the advice about a disk that fails says: somebody moves the state directory away."""
-    monkeypatch.setattr(standby, "ROOM_EVERY_S", 0.05)
-    monkeypatch.setattr(run, "ROOM_EVERY_S", 0.05)
     monkeypatch.setattr(standby, "touched", lambda _: OSError(errno.EIO, "still"))
     directory = short_dir / "state"
-    running = asyncio.create_task(run_engine(FLEET, directory))
+    running = asyncio.create_task(engine_in(directory))
     for _ in range(2):
         assert isinstance(await ask(directory, NOTE), Accepted)
         broken.times = 1
@@ -347,7 +346,6 @@ async def test_what_is_over_within_seconds_is_said_and_gone_on_after_by_the_same
     monkeypatch.setattr(Transaction, "executemany", executemany)
     monkeypatch.setattr(troubles, "touched", touched)
     monkeypatch.setattr(ballast, "make", lambda _: not refuses)
-    monkeypatch.setattr(engine_module, "STORE_AGAIN_MS", 20)
     directory = short_dir / "state"
     async with engine(directory):
         assert isinstance(await ask(directory, NOTE), Accepted)
@@ -392,7 +390,7 @@ async def test_an_engine_that_ends_at_its_start_says_what_to_do_and_nothing_of_g
         monkeypatch.setattr(Path, "mkdir", refuses)
     row = TROUBLES[trouble_of_errno(number)]
     with pytest.raises(JournalFailed) as ended:
-        await run_engine(FLEET, short_dir / "state")
+        await engine_in(short_dir / "state")
     assert asked == 2, "to open the ledger, and to wait; only one that worked asks again"
     assert row.words in ended.value.message
     assert row.advice in ended.value.hint
@@ -415,7 +413,6 @@ def damaged(short_dir: Path) -> Path:
 async def test_an_engine_that_stands_by_makes_its_lost_lock_again(
     damaged: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(standby, "ROOM_EVERY_S", 0.02)
     async with engine(damaged) as running:
         mode = await told(damaged, lambda m: m.mode is EngineMode.RECOVERY)
         assert not mode.mode.takes_commands
@@ -425,7 +422,7 @@ async def test_an_engine_that_stands_by_makes_its_lost_lock_again(
                 await asyncio.sleep(0.01)
         assert holder.pid == os.getpid()
         with pytest.raises(JournalInUse):
-            await run_engine(FLEET, damaged)
+            await engine_in(damaged)
         assert not running.done()
 
 
@@ -433,8 +430,7 @@ async def test_an_engine_that_stands_by_leaves_to_another_that_has_the_lock(
     damaged: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else the two would take the socket from each other for ever."""
-    monkeypatch.setattr(standby, "ROOM_EVERY_S", 0.02)
-    running = asyncio.create_task(run_engine(FLEET, damaged))
+    running = asyncio.create_task(engine_in(damaged))
     await told(damaged, lambda m: m.mode is EngineMode.RECOVERY)
     (damaged / LOCK_NAME).unlink()
     other = EngineLock(damaged, holder_now(4711, lambda: 1_790_000_000_000))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 
@@ -30,15 +31,17 @@ from fleet_tui.core.tasks.evidence import (
 )
 from fleet_tui.core.tasks.model import AttemptPhase, TaskPhase
 from fleet_tui.core.text.untrusted import Untrusted
-from fleet_tui.engine import engine as engine_module
 from fleet_tui.engine.engine import Engine
 from fleet_tui.engine.faults import MAX_FAULTS, WINDOW_MS, Faults
+from fleet_tui.engine.pacing import Pacing
 from fleet_tui.journal.errors import JournalFailed, JournalFull, JournalUnavailable
-from tests.engine.rig import DEADLINE_S, Rig, all_up, only_task, running
+from tests.engine.rig import DEADLINE_S, Rig, all_up, only_task
+from tests.engine.rig import running as usually_running
 from tests.support.fleets import agent, fleet, work
 from tests.support.memory import FakeHost
 
 A1 = AgentName("a1")
+running = partial(usually_running, pacing=Pacing(tick_ms=10, store_again_ms=20))
 
 
 def modes(rig: Rig) -> list[EngineMode]:
@@ -68,12 +71,6 @@ class FullDisk:
             self.refused += 1
             raise JournalFull(trouble=self.trouble)
         return await self._append(events, at_ms)
-
-
-@pytest.fixture(autouse=True)
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_module, "TICK_MS", 10)
-    monkeypatch.setattr(engine_module, "STORE_AGAIN_MS", 20)
 
 
 async def until(holds) -> None:  # type: ignore[no-untyped-def]  # a condition

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fleet_tui.core.modes import TROUBLES, EngineMode, Healing, Trouble, trouble_of_errno
-from fleet_tui.engine.standby import MAX_WAIT_S
+from fleet_tui.engine.pacing import USUAL
 from fleet_tui.journal.directory import Home
 from fleet_tui.journal.errors import JournalDamaged, JournalFailed, JournalUnavailable, StateGone
 from fleet_tui.journal.ledger import troubles
@@ -77,7 +77,7 @@ def test_every_trouble_has_its_row_and_only_damage_speaks_of_backups() -> None:
         again = row.healing is Healing.OPEN_AGAIN
         assert ("by itself within a minute" in row.way_out) is again, trouble
     # What is opened again and fails again is tried more and more slowly.
-    assert MAX_WAIT_S <= 60
+    assert USUAL.max_wait_s <= 60
     # A refusal names who has a lock: it is found out by waiting, within five seconds altogether.
     assert LOCK_WAIT_S <= 2
 

@@ -19,6 +19,7 @@ from fleet_tui.core.tasks.attempts import RunReport
 from fleet_tui.engine.clock import Clock, SteadyClock
 from fleet_tui.engine.effects import FleetEffects
 from fleet_tui.engine.engine import Engine
+from fleet_tui.engine.pacing import Pacing
 from fleet_tui.sim.virtual.gateways import SimGateway, SimGatewayPort
 from fleet_tui.sim.virtual.host import SimHost
 from fleet_tui.sim.virtual.loop import Process, Running, VirtualLoop
@@ -143,7 +144,12 @@ class EngineProcess:
             past_tasks=world.store.past_tasks,
         )
         engine = self.engine = Engine(
-            ledger, state, effects, clock, _publish, tick_ms=world.scenario.tick_ms
+            ledger,
+            state,
+            effects,
+            clock,
+            _publish,
+            pacing=Pacing(tick_ms=world.scenario.tick_ms),
         )
         try:
             await engine.run()
