@@ -112,17 +112,6 @@ def test_a_thaw_is_taken_back_by_a_freeze_for_the_same_reason() -> None:
     assert do(told, Thaw()) == (Freeze(reason="a migration"),)
 
 
-def test_a_release_is_taken_back_with_the_reason_of_each_hold() -> None:
-    told = story()
-    one, two = told.submit_many(work(), 2)
-    do(told, Hold(tasks=(one,), reason="legal"))
-    do(told, Hold(tasks=(two,), reason="month end"))
-    assert do(told, Release(tasks=(one, two))) == (
-        Hold(tasks=(one,), reason="legal"),
-        Hold(tasks=(two,), reason="month end"),
-    )
-
-
 def test_an_uncordon_is_taken_back_with_the_reason_of_each_cordon() -> None:
     told = story("p", "p", "p")
     do(told, Cordon(agents=names("a0"), reason="a disk"), BOB)
