@@ -1,7 +1,7 @@
 """Tasks: list them; cancel, hold, release and order them; say what became of one."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import click
@@ -36,7 +36,7 @@ from fleet_tui.core.tasks.model import Task, TaskPhase
 from fleet_tui.core.tasks.named import ended_long_ago
 from fleet_tui.core.tasks.open_run import notes
 from fleet_tui.core.tasks.verdicts import may_be_judged, verdict_on
-from fleet_tui.core.tasks.words import is_held, task_word
+from fleet_tui.core.tasks.words import is_held, listed, task_word
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
 
@@ -73,7 +73,7 @@ def tasks_command(
     limit: int,
     again_s: float | None,
 ) -> None:
-    """List tasks: open ones first, then the newest that ended.
+    """List tasks: those that need an operator first, then what runs, waits and has ended.
 
     Takes the console's filters: state:held prio:P0 client:acme wait>1m label.team:ops words.
     """
@@ -100,7 +100,7 @@ def _show(fleet: Fleet, as_json: bool, wanted: ListedTasks, limit: int) -> None:
     if gone := engine_gone(fleet, state):
         say(gone, err=True)
     now_ms = fleet.now_ms(state)
-    chosen = _those(_in_order(state), state, wanted, now_ms)
+    chosen = _those(listed(state.tasks()), state, wanted, now_ms)
     if as_json:
         emit_json(
             "tasks", fleet=fleet.name, at_ms=now_ms, matching=len(chosen), tasks=chosen[:limit]
@@ -156,11 +156,6 @@ def _those(
     if wanted.filter_text is not None:
         chosen = passing(chosen, wanted.filter_text, now_ms)
     return chosen
-
-
-def _in_order(state: FleetState) -> Iterator[Task]:
-    yield from sorted(state.open_tasks.values(), key=lambda t: t.number)
-    yield from sorted(state.ended_tasks(), key=lambda t: t.ended_at_ms or 0, reverse=True)
 
 
 def _is_wanted(task: Task, state: FleetState, wanted: ListedTasks) -> bool:
