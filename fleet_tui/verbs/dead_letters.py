@@ -5,12 +5,12 @@ from collections.abc import Iterable, Sequence
 
 from fleet_tui.core.plans import impact_words
 from fleet_tui.core.tasks.commands import Drop, Requeue
-from fleet_tui.core.tasks.dead_letters import failure_kind
+from fleet_tui.core.tasks.dead_letters import failure_kind, not_edited
 from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.verbs.tasks import ids, payload, tasks_of
-from fleet_tui.verbs.verb import Noun, Option, PlanFact, Planned, Verb, Words
+from fleet_tui.verbs.verb import Noun, Option, PlanFact, Planned, TaskVerb, Verb
 
 MAX_KINDS = 6
 """Kinds of failure or clients a plan names; it says how many others there are."""
@@ -118,7 +118,7 @@ DROP = Verb(
     asks_when_named=True,
 )
 
-EDIT = Words(
+EDIT = TaskVerb(
     name="edit",
     key="M",
     noun=Noun.TASK,
@@ -127,6 +127,8 @@ EDIT = Words(
     help="Edits a failed task in a form and starts nothing; requeue it afterwards.",
     label="edit",
     footer=51,
+    not_for=not_edited,
+    takes_one=True,
 )
 
 DEAD_LETTER_VERBS = (REQUEUE, DROP)

@@ -7,9 +7,10 @@ from fleet_tui.core.ids import TaskId
 from fleet_tui.core.plans import Stopping, impact_words, stopped_by_cancel, subjects
 from fleet_tui.core.tasks.commands import Cancel, Expedite, Hold, Release, SetPriority
 from fleet_tui.core.tasks.model import Task, TaskPhase
+from fleet_tui.core.tasks.verdicts import not_judged
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
-from fleet_tui.verbs.verb import Noun, Option, PlanFact, Planned, Verb, Words
+from fleet_tui.verbs.verb import Noun, Option, PlanFact, Planned, TaskVerb, Verb, Words
 
 MAX_PAYLOAD_CHARS = 60
 
@@ -152,7 +153,7 @@ SUBMIT = Words(
     footer=38,
 )
 
-RESOLVE = Words(
+RESOLVE = TaskVerb(
     name="resolve",
     key="V",
     noun=Noun.TASK,
@@ -164,6 +165,7 @@ RESOLVE = Words(
     ),
     label="verdict",
     footer=53,
+    not_for=lambda state, task: not_judged(task),
 )
 
 TASK_VERBS = (CANCEL, HOLD, RELEASE, EXPEDITE, PRIORITY)

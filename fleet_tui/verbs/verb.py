@@ -13,8 +13,10 @@ from typing import NamedTuple, assert_never
 
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ledger.commands import Command
+from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.plans import TIERS, Plan, Tier
+from fleet_tui.core.tasks.model import Task
 
 
 class Noun(StrEnum):
@@ -148,3 +150,13 @@ class Verb(Words):
     def is_harmless(self) -> bool:
         """Whether it changes nothing in the fleet, so that nothing is asked before."""
         return TIERS[type(self.command((), Said()))] is Tier.NOTHING
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskVerb(Words):
+    """What is done to one task at a time, after looking at it: its command says what was seen."""
+
+    not_for: Callable[[FleetState, Task], Refused | None]
+    """Why it cannot be done to a task, whatever is said with it; None when it can."""
+    takes_one: bool = False
+    """Whether one task is chosen for it; else it is done to each that is chosen, in turn."""

@@ -11,6 +11,7 @@ from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.decide import decide
 from fleet_tui.core.ledger.decided import Decided
 from fleet_tui.core.ledger.narrate import narrate
+from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.tasks.attempts import LISTEN_FIRST_MS, MAX_UNSTARTED
 from fleet_tui.core.tasks.commands import Cancel, Requeue, Resolve, Verdict
@@ -26,7 +27,7 @@ from fleet_tui.core.tasks.evidence import (
     Stopped,
 )
 from fleet_tui.core.tasks.model import AttemptPhase, TaskPhase
-from fleet_tui.core.tasks.verdicts import awaits_verdict, in_doubt, verdict_on
+from fleet_tui.core.tasks.verdicts import awaits_verdict, in_doubt, not_judged, verdict_on
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.task import LOST, PATIENCE_MS, Run
 
@@ -337,6 +338,16 @@ def test_only_a_task_that_ended_is_in_doubt() -> None:
     assert in_doubt(run.task)
     judge(run, Verdict.RAN)
     assert not in_doubt(run.task)
+
+
+def test_why_no_verdict_is_taken_is_known_before_anybody_gives_one() -> None:
+    run = given_up(Run())
+    assert not_judged(run.task) is None
+    judge(run, Verdict.RAN)
+    refused = not_judged(run.task)
+    told = "t-1 is succeeded; no verdict is needed."
+    assert refused == Refused(code=RefusalCode.NO_VERDICT_NEEDED, text=told)
+    assert judge(run, Verdict.RAN) == refused
 
 
 def test_a_verdict_about_a_run_of_a_task_that_was_never_placed_says_so() -> None:

@@ -25,7 +25,7 @@ from fleet_tui.verbs.tasks import (
     RESOLVE,
     SUBMIT,
 )
-from fleet_tui.verbs.verb import Noun, Verb, Words
+from fleet_tui.verbs.verb import Noun, TaskVerb, Verb, Words
 
 _SCOPES = {
     Noun.TASK: Scope.TASKS,
@@ -74,14 +74,15 @@ def _action(
 
 
 def _unavailable(words: Words) -> Callable[[Context], str | None]:
-    if not isinstance(words, Verb):
+    if not isinstance(words, Verb | TaskVerb):
         return reasons.possible
     verb = words
 
     def reason(context: Context) -> str | None:
         names = context.selection.names(verb.noun)
         why = why_not(verb, context.view.state, names, context.view.now_ms)
-        return why or (reasons.cannot_note(context) if verb.is_harmless else None)
+        harmless = isinstance(verb, Verb) and verb.is_harmless
+        return why or (reasons.cannot_note(context) if harmless else None)
 
     return reason
 
@@ -95,13 +96,9 @@ ENGINE_ACTIONS = (
 ACT_ACTIONS = (
     _action(SUBMIT, lambda screen, chosen: screen.console.go(Place(SUBMIT.name))),
     _action(CANCEL),
-    _action(RESOLVE, unavailable=reasons.nothing_to_judge),
+    _action(RESOLVE),
     *map(_action, (HOLD, RELEASE, EXPEDITE, PRIORITY, REQUEUE)),
-    _action(
-        EDIT,
-        lambda screen, chosen: screen.console.go(Place(EDIT.name, chosen.tasks[0])),
-        reasons.nothing_to_edit,
-    ),
+    _action(EDIT, lambda screen, chosen: screen.console.go(Place(EDIT.name, chosen.tasks[0]))),
     *map(_action, (DROP, CORDON, UNCORDON, ACK, FREEZE, THAW)),
     _action(UNDO, unavailable=reasons.nothing_to_undo),
 )

@@ -20,8 +20,7 @@ from fleet_tui.console.shell.timeline import BandView, parse_moment
 from fleet_tui.console.terminal.attention import Calls
 from fleet_tui.console.views.diff.span import Span
 from fleet_tui.core.ids import AgentName, AlertId, task_number
-from fleet_tui.core.tasks import dead_letters
-from fleet_tui.core.tasks.dead_letters import DeadLetters
+from fleet_tui.core.tasks.dead_letters import letters_called
 from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.core.text.quantities import instant_ms, span_ms
 from fleet_tui.verbs.fleet import NOTE
@@ -345,15 +344,8 @@ def _alert_called(app: ConsoleShell, text: str) -> Selection | None:
 
 
 def _group_called(app: ConsoleShell, text: str) -> Selection | None:
-    group = _group(app, text)
+    group = letters_called(app.view.state, text)
     return None if group is None else Selection(tasks=tuple(group.tasks))
-
-
-def _group(app: ConsoleShell, fingerprint: str) -> DeadLetters | None:
-    """The dead letters that a fingerprint names."""
-    state = app.view.state
-    groups = dead_letters.group(state.dead_letters.values(), state.fleet)
-    return next((group for group in groups if group.fingerprint == fingerprint), None)
 
 
 def _perform(action: Action) -> CommandRun:

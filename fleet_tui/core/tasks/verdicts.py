@@ -49,6 +49,16 @@ def may_be_judged(task: Task) -> bool:
     return awaits_verdict(task) or in_doubt(task)
 
 
+def not_judged(task: Task) -> Refused | None:
+    """Why a verdict on it is not taken; None where it is."""
+    if may_be_judged(task):
+        return None
+    return Refused(
+        code=RefusalCode.NO_VERDICT_NEEDED,
+        text=f"{task.label} is {task.phase}; no verdict is needed.",
+    )
+
+
 def verdict_on(task: Task, verdict: Verdict, reason: str) -> Resolve:
     """A verdict that rests on what was seen of a task."""
     run = task.attempt.run_id if task.attempt is not None else None
@@ -60,11 +70,9 @@ def resolve(state: FleetState, by: str, command: Resolve, now_ms: int) -> Decisi
     task = state.task(command.task)
     if task is None:
         return unknown_task(command.task)
-    if not may_be_judged(task):
-        return Refused(
-            code=RefusalCode.NO_VERDICT_NEEDED,
-            text=f"{task.label} is {task.phase}; no verdict is needed.",
-        )
+    problem = not_judged(task)
+    if problem is not None:
+        return problem
     if not command.reason.strip():
         return Refused(code=RefusalCode.NO_REASON, text="A verdict needs a reason; it is recorded.")
     attempt = task.attempt
