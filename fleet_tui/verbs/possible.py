@@ -16,7 +16,8 @@ MAX_LOOKED_AT = 100
 """Of what is named. Where it can be done to none of so many it may be to another: then it is
 offered, and its plan tells."""
 
-_ANY_REASON = "-"
+_ANY = "-"
+"""For a reason, and for words of the operator's own."""
 
 
 def why_not(
@@ -71,4 +72,4 @@ def _sayings(verb: Verb) -> Iterable[Said]:
     """What may be said with it: a task can have every priority but its own."""
     several = Option.PRIORITY in verb.options
     priorities = (Priority.P0, Priority.P1) if several else (Priority.P2,)
-    return [Said(reason=_ANY_REASON, priority=each) for each in priorities]
+    return [Said(reason=_ANY, priority=each, text=_ANY) for each in priorities]

@@ -21,7 +21,7 @@ from fleet_tui.core.tasks.dead_letters import MAX_PER_MINUTE, failure_kind, fing
 from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
-from fleet_tui.verbs.fleet import NOTE, UNDO
+from fleet_tui.verbs.fleet import UNDO
 from fleet_tui.verbs.possible import able
 from fleet_tui.verbs.tasks import RESOLVE, ids, tasks_of
 from fleet_tui.verbs.undoing import undoing, undone
@@ -41,6 +41,9 @@ _TO_COME = Said(reason="-")
 
 async def do(screen: Stage, chosen: Selection, verb: Verb) -> None:
     """Do it to what is chosen, as far as it can be, if the operator agrees to the plan."""
+    if Option.TEXT in verb.options:
+        await _say(screen, verb)
+        return
     names = _there(screen, chosen, verb.noun)
     said = await _first_said(screen, names, verb)
     found = planned(screen, verb.command(names, said)) if said is not None else None
@@ -171,7 +174,18 @@ def _group(tasks: Sequence[Task], facts: Planned) -> str:
     return fingerprint(kind) if whole else ""
 
 
-# --- what has a form of its own, or needs several commands ---
+async def _say(screen: Stage, verb: Verb) -> None:
+    """Do it with the words that were given, or ask for them."""
+    text, screen.console.note_text = screen.console.note_text, ""
+    if text:
+        reply = await screen.console.send(verb.command((), Said(text=text)))
+        if isinstance(reply, Accepted):
+            screen.console.tell(verb.done)
+    else:
+        screen.open_command_line(f"{verb.name} ")
+
+
+# --- what has a card of its own, or needs several commands ---
 
 
 async def resolve(screen: Stage, chosen: Selection) -> None:
@@ -180,18 +194,6 @@ async def resolve(screen: Stage, chosen: Selection) -> None:
     for name in ids(able(RESOLVE, view.state, chosen.tasks, view.now_ms)):
         if (task := view.state.task(name)) is not None:
             await judge(screen, task)
-
-
-async def note(screen: Stage, chosen: Selection) -> None:
-    """Note this moment, with the words that were given or asking for them."""
-    del chosen
-    text, screen.console.note_text = screen.console.note_text, ""
-    if text:
-        reply = await screen.console.send(NOTE.command((), Said(text=text)))
-        if isinstance(reply, Accepted):
-            screen.console.tell(NOTE.done)
-    else:
-        screen.open_command_line(f"{NOTE.name} ")
 
 
 async def undo(screen: Stage, chosen: Selection) -> None:
@@ -225,7 +227,6 @@ async def undo(screen: Stage, chosen: Selection) -> None:
 
 OTHERS: dict[str, Callable[[Stage, Selection], Awaitable[None]]] = {
     RESOLVE.name: resolve,
-    NOTE.name: note,
     UNDO.name: undo,
 }
 """By the name of the verb."""

@@ -10,10 +10,11 @@ from fleet_tui.console.text.cells import Cell, Line, Tone
 from fleet_tui.console.widgets.dialogs import CardPlan as Card
 from fleet_tui.console.widgets.dialogs import ConfirmBar, PlanCard
 from fleet_tui.console.widgets.plan_form import Answers, Field, PlanForm
+from fleet_tui.core.ledger.base import Tier
 from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.decided import LeftOut
 from fleet_tui.core.ledger.replies import Accepted, Refused
-from fleet_tui.core.plans import Plan, Tier, plan
+from fleet_tui.core.plans import Plan, plan
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.verbs.undoing import unchanged

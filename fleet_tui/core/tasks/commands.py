@@ -1,16 +1,18 @@
 """What an operator can ask for tasks."""
 
 from enum import StrEnum
+from typing import ClassVar
 
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import RunId, TaskId
-from fleet_tui.core.ledger.base import CommandBase, Made
+from fleet_tui.core.ledger.base import CommandBase, Made, Tier
 from fleet_tui.core.tasks.model import TaskSpec
 
 
 class Submit(CommandBase, frozen=True, kw_only=True, tag="submit"):
     """New work. The same key with the same payload is the same task, however often it is sent."""
 
+    tier: ClassVar[Tier] = Tier.LINE
     task: TaskId
     key: str
     spec: TaskSpec
@@ -19,6 +21,7 @@ class Submit(CommandBase, frozen=True, kw_only=True, tag="submit"):
 class Cancel(CommandBase, frozen=True, kw_only=True, tag="cancel"):
     """Take tasks off the queue, and stop the runs of those that run."""
 
+    tier: ClassVar[Tier] = Tier.PLAN
     tasks: tuple[TaskId, ...]
     reason: str = ""
 
@@ -34,6 +37,7 @@ class Verdict(StrEnum):
 class Resolve(CommandBase, frozen=True, kw_only=True, tag="resolve"):
     """An operator's verdict on a task that needs one."""
 
+    tier: ClassVar[Tier] = Tier.PLAN
     task: TaskId
     run: RunId | None = None
     """The newest run whose evidence its author saw; None where there was none. A verdict about
@@ -49,6 +53,7 @@ MAX_NAMED_TASKS = 10_000
 class Hold(CommandBase, frozen=True, kw_only=True, tag="hold"):
     """Hold queued tasks until released."""
 
+    tier: ClassVar[Tier] = Tier.LINE
     tasks: tuple[TaskId, ...]
     reason: str = ""
 
@@ -56,6 +61,7 @@ class Hold(CommandBase, frozen=True, kw_only=True, tag="hold"):
 class Release(CommandBase, frozen=True, kw_only=True, tag="release"):
     """Let held tasks go where routing sends them."""
 
+    tier: ClassVar[Tier] = Tier.LINE
     tasks: tuple[TaskId, ...]
     held: Made | None = None
     """Only holds that were made so."""
@@ -64,6 +70,7 @@ class Release(CommandBase, frozen=True, kw_only=True, tag="release"):
 class Expedite(CommandBase, frozen=True, kw_only=True, tag="expedite"):
     """Place waiting tasks before all others. Nothing that runs is stopped for them."""
 
+    tier: ClassVar[Tier] = Tier.LINE
     tasks: tuple[TaskId, ...]
     reason: str = ""
 
@@ -71,6 +78,7 @@ class Expedite(CommandBase, frozen=True, kw_only=True, tag="expedite"):
 class SetPriority(CommandBase, frozen=True, kw_only=True, tag="set-priority"):
     """Give waiting tasks another priority."""
 
+    tier: ClassVar[Tier] = Tier.LINE
     tasks: tuple[TaskId, ...]
     priority: Priority
     was: Priority | None = None
@@ -80,6 +88,7 @@ class SetPriority(CommandBase, frozen=True, kw_only=True, tag="set-priority"):
 class Requeue(CommandBase, frozen=True, kw_only=True, tag="requeue"):
     """Run tasks that failed, expired or were cancelled again."""
 
+    tier: ClassVar[Tier] = Tier.PLAN
     tasks: tuple[TaskId, ...]
     per_minute: int | None = None
     """Spread them out: so many of them may be placed a minute. None lets all go at once."""
@@ -89,6 +98,7 @@ class Requeue(CommandBase, frozen=True, kw_only=True, tag="requeue"):
 class Edit(CommandBase, frozen=True, kw_only=True, tag="edit"):
     """Change what a dead letter asks for; requeue it afterwards."""
 
+    tier: ClassVar[Tier] = Tier.LINE
     task: TaskId
     spec: TaskSpec
     seen: TaskSpec | None = None
@@ -101,6 +111,7 @@ class Edit(CommandBase, frozen=True, kw_only=True, tag="edit"):
 class Drop(CommandBase, frozen=True, kw_only=True, tag="drop"):
     """Dismiss failed tasks. They stay in the journal."""
 
+    tier: ClassVar[Tier] = Tier.PLAN
     tasks: tuple[TaskId, ...]
     reason: str
 
