@@ -230,4 +230,4 @@ def resolve_command(
             reply=reply,
         )
     else:
-        say(f"{found.label}: {verdict}")
+        say(f"{found.label}: {Verdict(verdict).text}, recorded")

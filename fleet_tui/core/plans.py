@@ -211,7 +211,7 @@ def title(state: FleetState, command: Command) -> str:
         case Edit():
             return f"edit {them}"
         case Resolve(verdict=verdict):
-            return f"give the verdict {verdict.value} on {them}"
+            return f'give the verdict "{verdict.text}" on {them}'
         case Cordon():
             return f"cordon {them}"
         case Uncordon():

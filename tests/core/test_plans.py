@@ -364,7 +364,7 @@ TITLES = [
     "requeue t-1",
     "drop t-1",
     "edit t-1",
-    "give the verdict ran on t-1",
+    'give the verdict "it ran" on t-1',
     "cordon T",
     "uncordon T",
     "probe T",

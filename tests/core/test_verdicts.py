@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -314,7 +315,7 @@ def test_a_verdict_is_recorded_with_its_author_and_ends_an_unknown_run(
     assert (decided.task, decided.number) == (run.id, run.task.number)
     assert [type(e) for e in decided.events] == [TaskResolved, AttemptGivenUp, ENDS[verdict]]
     resolved, _, end = decided.events
-    assert resolved == TaskResolved(task=run.id, verdict=verdict.value, by="ann", reason="looked")
+    assert resolved == TaskResolved(task=run.id, verdict=verdict, by="ann", reason="looked")
     assert isinstance(end, TaskEnded | TaskRetrying)
     assert end.reason.startswith("ann says ")
 
@@ -359,3 +360,22 @@ def test_a_verdict_about_a_run_of_a_task_that_was_never_placed_says_so() -> None
     assert isinstance(refused, Refused)
     assert refused.text.endswith(f"{task.label} was never placed.")
     assert refused.hint
+
+
+def test_a_verdict_is_given_in_words_and_says_what_follows() -> None:
+    told = {verdict: (verdict.text, verdict.follows) for verdict in Verdict}
+    assert told == {
+        Verdict.RAN: ("it ran", "succeeded; nothing runs again"),
+        Verdict.DID_NOT_RUN: ("it did not run", "queued again"),
+        Verdict.RUN_AGAIN: ("run it again", "queued again; may be done twice"),
+    }
+
+
+def test_a_verdict_of_an_older_ledger_is_read_as_it_was_written() -> None:
+    for verdict in Verdict:
+        written = (
+            f'{{"kind":"task.resolved","task":"T","verdict":"{verdict}","by":"a","reason":"r"}}'
+        )
+        read = msgspec.json.decode(written, type=TaskResolved)
+        assert read.verdict is verdict
+        assert msgspec.json.encode(read).decode() == written

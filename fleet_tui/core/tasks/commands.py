@@ -1,7 +1,7 @@
 """What an operator can ask for tasks."""
 
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Final, NamedTuple
 
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import RunId, TaskId
@@ -32,6 +32,28 @@ class Verdict(StrEnum):
     RAN = "ran"
     DID_NOT_RUN = "did-not-run"
     RUN_AGAIN = "run-again"
+
+    @property
+    def text(self) -> str:
+        """As an operator says it of the task."""
+        return _VERDICTS[self].text
+
+    @property
+    def follows(self) -> str:
+        """What becomes of the task then."""
+        return _VERDICTS[self].follows
+
+
+class _Verdict(NamedTuple):
+    text: str
+    follows: str
+
+
+_VERDICTS: Final = {
+    Verdict.RAN: _Verdict("it ran", "succeeded; nothing runs again"),
+    Verdict.DID_NOT_RUN: _Verdict("it did not run", "queued again"),
+    Verdict.RUN_AGAIN: _Verdict("run it again", "queued again; may be done twice"),
+}
 
 
 class Resolve(CommandBase, frozen=True, kw_only=True, tag="resolve"):

@@ -79,7 +79,7 @@ def resolve(state: FleetState, by: str, command: Resolve, now_ms: int) -> Decisi
     if command.run != (attempt.run_id if attempt is not None else None):
         return _other_run(task, command)
     events: list[Event] = [
-        TaskResolved(task=task.id, verdict=command.verdict.value, by=by, reason=command.reason)
+        TaskResolved(task=task.id, verdict=command.verdict, by=by, reason=command.reason)
     ]
     if attempt is not None and attempt.phase is AttemptPhase.UNKNOWN:
         events.append(AttemptGivenUp(run=attempt.run_id, reason=f"{by}: {command.reason}"))
@@ -102,18 +102,17 @@ def _other_run(task: Task, command: Resolve) -> Refused:
 
 
 def _after_verdict(task: Task, by: str, command: Resolve, now_ms: int) -> Event:
+    reason = f"{by} says {command.verdict.text}"
     match command.verdict:
         case Verdict.RAN:
-            return TaskEnded(task=task.id, phase=TaskPhase.SUCCEEDED, reason=f"{by} says it ran")
+            return TaskEnded(task=task.id, phase=TaskPhase.SUCCEEDED, reason=reason)
         case Verdict.DID_NOT_RUN:
-            return TaskRetrying(
-                task=task.id, not_before_ms=now_ms, reason=f"{by} says it did not run"
-            )
+            return TaskRetrying(task=task.id, not_before_ms=now_ms, reason=reason)
         case Verdict.RUN_AGAIN:
             return TaskRetrying(
                 task=task.id,
                 not_before_ms=now_ms,
-                reason=f"{by} says run it again",
+                reason=reason,
                 duplicate_possible=True,
             )
         case _:
