@@ -61,15 +61,6 @@ _STRICT = frozenset({"yes", "true"})
 _NEVER_SYSTEM = frozenset({"gssapiauthentication", "hostbasedauthentication"})
 """Distributions turn these on for everybody; only an operator who says so wants to know."""
 
-_NO_SSH = {
-    WithoutSsh.NO_PROGRAM: "there is no ssh program here",
-    WithoutSsh.NO_ACCOUNT: "ssh serves no user without an entry in the password file",
-}
-_CURES = {
-    WithoutSsh.NO_PROGRAM: "install OpenSSH's client",
-    WithoutSsh.NO_ACCOUNT: "give this user an entry there",
-}
-
 _Hosts = Iterable[tuple[str, str, Resolved | ConfigRefusal]]
 """What a host is called, the name ssh was asked about, and its answer."""
 
@@ -208,9 +199,9 @@ def without_ssh_problem(why: WithoutSsh) -> Problem:
         ProblemSeverity.WARNING,
         None,
         None,
-        f"{_NO_SSH[why]}, so {Reader.ASYNCSSH} reads ssh_config: it understands less of it than "
+        f"{why.text}, so {Reader.ASYNCSSH} reads ssh_config: it understands less of it than "
         "OpenSSH",
-        hint=f"{_CURES[why]}, or say in the fleet file what matters",
+        hint=f"{why.cure}, or say in the fleet file what matters",
     )
 
 

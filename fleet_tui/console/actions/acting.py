@@ -8,21 +8,13 @@ from collections.abc import Callable
 
 from fleet_tui.console.actions import reasons
 from fleet_tui.console.actions.action import Action, ActionEffect, ActionRun, Group
-from fleet_tui.console.actions.selection import Context, Scope, Selection
+from fleet_tui.console.actions.selection import SCOPE_OF, Context, Scope, Selection
 from fleet_tui.console.host import Stage
 from fleet_tui.console.shell.places import Place
 from fleet_tui.verbs.fleet import UNDO
 from fleet_tui.verbs.possible import why_not
 from fleet_tui.verbs.table import WORDS
-from fleet_tui.verbs.verb import Noun, TaskVerb, Verb, Words
-
-_SCOPES = {
-    Noun.TASK: Scope.TASKS,
-    Noun.AGENT: Scope.AGENTS,
-    Noun.ALERT: Scope.ALERTS,
-    Noun.FLEET: Scope.ANYWHERE,
-}
-"""Where something can be done to it."""
+from fleet_tui.verbs.verb import TaskVerb, Verb, Words
 
 
 def _acts(words: Words) -> ActionRun:
@@ -43,7 +35,7 @@ def _acts(words: Words) -> ActionRun:
 
 def _action(words: Words) -> Action:
     """What a verb is on the console."""
-    scopes = {_SCOPES[words.noun]} | ({Scope.DEAD} if words.of_dead_letters else set())
+    scopes = {SCOPE_OF[words.noun]} | ({Scope.DEAD} if words.of_dead_letters else set())
     harmless = isinstance(words, Verb) and words.is_harmless
     return Action(
         name=words.name,

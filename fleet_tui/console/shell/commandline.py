@@ -155,7 +155,10 @@ def _theme(app: ConsoleShell, words: Sequence[Word]) -> CommandProblem | None:
     return CommandProblem(words[1].column, problem) if problem else None
 
 
-_SETTINGS = {"refresh": "refresh 500ms, refresh 2s", "bell": "bell crit, bell all, bell off"}
+_SETTINGS = {
+    "refresh": "refresh 500ms, refresh 2s",
+    "bell": ", ".join(f"bell {each}" for each in Calls),
+}
 
 
 def _set(app: ConsoleShell, words: Sequence[Word]) -> CommandProblem | None:
@@ -180,12 +183,7 @@ def _set_bell(app: ConsoleShell, word: Word) -> CommandProblem | None:
     if word.text not in list(Calls):
         return CommandProblem(word.column, "which alerts?", _SETTINGS["bell"])
     app.attention.calls = Calls(word.text)
-    said = {
-        Calls.CRIT: "new critical alerts ring the bell",
-        Calls.ALL: "every new alert rings the bell",
-        Calls.OFF: "no alert rings the bell",
-    }
-    app.tell(said[app.attention.calls])
+    app.tell(app.attention.calls.text)
     return None
 
 
@@ -385,7 +383,7 @@ def _specs() -> dict[str, CommandSpec]:
     add("keys", "", "every key", lambda app, words: _topic("help")(app, [words[0]]))
     add("theme", "NAME", "other colours", _theme, _themes)
     settings = "how often the screen is refreshed, which alerts ring the bell"
-    add("set", "refresh SPAN|bell crit|all|off", settings, _set, lambda app: tuple(_SETTINGS))
+    add("set", f"refresh SPAN|bell {'|'.join(Calls)}", settings, _set, lambda app: tuple(_SETTINGS))
     add("goto", "HH:MM", "go to a time of the recording", _goto)
     add("diff", "FROM [TO]", "what changed from one time to another, or to now", _diff)
     add(SUBMIT.name, "[--pool P --need N ...] [TEXT]", SUBMIT.title, _submit)
