@@ -23,8 +23,9 @@ from fleet_tui.core.ids import AgentName, AlertId, task_number
 from fleet_tui.core.tasks.dead_letters import letters_called
 from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.core.text.quantities import instant_ms, span_ms
-from fleet_tui.verbs.fleet import NOTE
+from fleet_tui.verbs.table import VERBS
 from fleet_tui.verbs.tasks import SUBMIT
+from fleet_tui.verbs.verb import Option
 
 MAX_SUGGESTIONS = 3
 MAX_COMPLETED_TASKS = 200
@@ -357,10 +358,19 @@ def _perform(action: Action) -> CommandRun:
     return run
 
 
-def _note(app: ConsoleShell, words: Sequence[Word]) -> CommandProblem | None:
-    app.note_text = " ".join(word.text for word in words[1:])
-    app.perform(BY_NAME[NOTE.name])
-    return None
+def _say(action: Action) -> CommandRun:
+    def run(app: ConsoleShell, words: Sequence[Word]) -> CommandProblem | None:
+        app.note_text = " ".join(word.text for word in words[1:])
+        app.perform(action)
+        return None
+
+    return run
+
+
+def _takes_words(action: Action) -> bool:
+    """Whether the words after it are the operator's own, and name nothing."""
+    verb = VERBS.get(action.name)
+    return verb is not None and Option.TEXT in verb.options
 
 
 def _specs() -> dict[str, CommandSpec]:
@@ -388,11 +398,12 @@ def _specs() -> dict[str, CommandSpec]:
     add("diff", "FROM [TO]", "what changed from one time to another, or to now", _diff)
     add(SUBMIT.name, "[--pool P --need N ...] [TEXT]", SUBMIT.title, _submit)
     add("events", "", "the ledger, event by event", _events)
-    add(NOTE.name, "TEXT", NOTE.title, _note)
     add("quit", "", "leave the console", _quit)
     for action in ACTIONS:
         name = action.command or action.name
-        if action.run is not None and name not in found and "." not in name:
+        if _takes_words(action):
+            add(name, "TEXT", action.title, _say(action))
+        elif action.run is not None and name not in found and "." not in name:
             kinds = _kinds(action)
             takes = f"[{'|'.join(kind.word for kind in kinds)} ...]" if kinds else ""
             add(name, takes, action.title, _perform(action), _choices(kinds))
