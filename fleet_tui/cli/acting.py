@@ -35,11 +35,12 @@ from fleet_tui.cli.selecting import (
 )
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import TaskId
+from fleet_tui.core.ledger.base import Tier
 from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.decided import LeftOut
 from fleet_tui.core.ledger.replies import Accepted, Refused
 from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.plans import Plan, Tier, named, plan, subjects, title
+from fleet_tui.core.plans import Plan, named, plan, subjects, title
 from fleet_tui.core.tasks.commands import MAX_NAMED_TASKS
 from fleet_tui.core.tasks.dead_letters import MAX_PER_MINUTE
 from fleet_tui.core.tasks.model import Task

@@ -2,7 +2,6 @@
 
 import click
 
-from fleet_tui.base.errors import FleetError
 from fleet_tui.cli.common import (
     emit_json,
     emit_table,
@@ -12,7 +11,7 @@ from fleet_tui.cli.common import (
     say,
 )
 from fleet_tui.cli.recordings import look_at
-from fleet_tui.cli.selecting import DEAD_HINT
+from fleet_tui.cli.selecting import dead_letters_named
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.tasks.dead_letters import DeadLetters, group
 from fleet_tui.core.text import words
@@ -35,13 +34,11 @@ def dead_command(
     fleet = look_at(fleet_text)
     with ledger_of(fleet) as ledger:
         state = ledger.load()
-    groups = group(state.dead_letters.values(), state.fleet)
     now_ms = fleet.now_ms(state)
     if fingerprint is not None:
-        found = next((g for g in groups if g.fingerprint == fingerprint.lower()), None)
-        if found is None:
-            raise FleetError(f"nothing matched: no dead letters {fingerprint!r}", hint=DEAD_HINT)
-        groups = [found]
+        groups = [dead_letters_named(state, fingerprint)]
+    else:
+        groups = group(state.dead_letters.values(), state.fleet)
     if as_json:
         emit_json(
             "dead",

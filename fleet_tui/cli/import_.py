@@ -47,7 +47,7 @@ def import_command() -> None:
     """
 
 
-@import_command.command("ssh-config")
+@import_command.command("ssh-config")  # a command's name
 @click.option(
     "--match", default="*", show_default=True, help=("Only aliases that match this glob pattern.")
 )

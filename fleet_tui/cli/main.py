@@ -4,12 +4,14 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib import import_module
 
 import click
 
 from fleet_tui import __version__
 from fleet_tui.base.errors import ExitCode, FleetError, UsageError
+from fleet_tui.verbs.chapters import Chapter
 
 PROGRAM = "fleet-tui"
 COMPLETION = "_FLEET_TUI_COMPLETE"
@@ -18,52 +20,50 @@ COMPLETION = "_FLEET_TUI_COMPLETE"
 ACTING = "acting"
 """The module that makes the commands of verbs; their texts are those of the verbs."""
 
-NOUNS: dict[str, dict[str, tuple[str, str]]] = {
-    "Fleet": {
+Commands = dict[str, tuple[str, str]]
+"""Command -> (module in this package, help line)."""
+
+THE_REST: Commands = {"...": ("", "")}
+
+CHAPTERS: dict[Chapter, Commands] = {
+    Chapter.FLEET: {
         "demo": ("demo", "Run a simulated fleet; no traffic leaves this machine."),
         "open": ("open", "Open a fleet's console, starting its engine if none runs."),
         "status": ("status", "Show fleet health; exit 1 if anything needs attention."),
         "diff": ("diff", "Show what changed between two moments."),
         "doctor": ("doctor", "Diagnose what could keep a fleet from working and suggest fixes."),
         "undo": ("undo", ""),
-        "note": (ACTING, ""),
+        **THE_REST,
     },
-    "Tasks": {
+    Chapter.TASKS: {
         "submit": ("submit", ""),
         "tasks": ("tasks", "List tasks."),
         "why": ("why", "Explain why a task was placed where it is, or why it waits."),
-        "cancel": (ACTING, ""),
-        "hold": (ACTING, ""),
-        "release": (ACTING, ""),
-        "expedite": (ACTING, ""),
-        "priority": (ACTING, ""),
+        **THE_REST,
         "resolve": ("tasks", ""),
     },
-    "Dead letters": {
+    Chapter.DEAD_LETTERS: {
         "dead": ("dead", "List failed tasks not yet requeued or dropped, by cause."),
         "requeue": (ACTING, ""),
         "edit": ("submit", ""),
-        "drop": (ACTING, ""),
+        **THE_REST,
     },
-    "Agents and alerts": {
+    Chapter.AGENTS_AND_ALERTS: {
         "agents": ("agents", "List agents."),
-        "cordon": (ACTING, ""),
-        "uncordon": (ACTING, ""),
-        "probe": (ACTING, ""),
-        "ack": (ACTING, ""),
+        **THE_REST,
         "trust": ("trust", "Show a host's SSH key and add it to known_hosts."),
     },
-    "Routing and logs": {
+    Chapter.ROUTING_AND_LOGS: {
         "routes": ("routes", "List the latest routing decisions."),
         "logs": ("logs", "Print the merged log of all agents."),
+        **THE_REST,
     },
-    "Engine": {
+    Chapter.ENGINE: {
         "engine": ("engine", "Run a fleet's engine in the foreground."),
-        "freeze": (ACTING, ""),
-        "thaw": (ACTING, ""),
+        **THE_REST,
         "stop": ("engine", "Stop a fleet's engine; running work continues."),
     },
-    "Ledger and recordings": {
+    Chapter.LEDGER: {
         "review": ("review", "Review a recorded session, offline."),
         "export": ("ledger", "Export a portable, redacted recording."),
         "backup": (
@@ -72,29 +72,53 @@ NOUNS: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "restore": ("ledger", "Replace a fleet's ledger with a backup."),
         "verify": ("ledger", "Verify the integrity of a ledger, backup or recording."),
+        **THE_REST,
     },
-    "Fleet file": {
+    Chapter.FLEET_FILE: {
         "check": ("fleet_file", "Check a fleet file and report every problem."),
         "init": ("fleet_file", "Write a commented starter fleet file."),
         "import": ("import_", "Generate a fleet file from an ssh_config or an inventory."),
         "schema": ("fleet_file", "Print the JSON Schema of fleet files."),
+        **THE_REST,
     },
-    "Console": {
+    Chapter.CONSOLE: {
         "keys": ("keys", "List the console's keys."),
+        **THE_REST,
     },
 }
-"""Noun -> command -> (module in this package, help line; empty where the verb of that name has it).
-Modules load when their command runs; ``hold`` is ``hold_command`` there."""
+"""The commands that have a module of their own, by what they are about; the help line is empty
+where the verb of that name has it. ``THE_REST`` stands where the chapter's other verbs do. Modules
+load when their command runs; ``hold`` is ``hold_command`` there."""
+
+BY_HAND = {
+    name: entry for chapter in CHAPTERS.values() for name, entry in chapter.items() if entry[0]
+}
 
 
-def summary(name: str) -> str:
-    """The help line of a command."""
+@cache
+def chapters() -> dict[Chapter, Commands]:
+    """All commands with their help lines, in the order of the help."""
     from fleet_tui.verbs.table import WORDS
 
-    return COMMANDS[name][1] or WORDS[name].summary
+    rest: dict[Chapter, Commands] = {chapter: {} for chapter in Chapter}
+    for words in WORDS.values():
+        if words.name not in BY_HAND:
+            rest[words.chapter][words.name] = (ACTING, "")
+    listed: dict[Chapter, Commands] = {}
+    for chapter, placed in CHAPTERS.items():
+        found: Commands = {}
+        for name, entry in placed.items():
+            found |= {name: entry} if name in BY_HAND else rest[chapter]
+        listed[chapter] = {
+            name: (module, line or WORDS[name].summary) for name, (module, line) in found.items()
+        }
+    return listed
 
 
-COMMANDS = {verb: told for verbs in NOUNS.values() for verb, told in verbs.items()}
+@cache
+def commands() -> Commands:
+    """All of them."""
+    return {name: entry for chapter in chapters().values() for name, entry in chapter.items()}
 
 
 class LazyGroup(click.Group):
@@ -102,11 +126,11 @@ class LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names in the order of the table."""
-        return list(COMMANDS)
+        return list(commands())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one command's module."""
-        entry = COMMANDS.get(cmd_name)
+        entry = BY_HAND.get(cmd_name) or commands().get(cmd_name)
         if entry is None:
             return None
         command = getattr(import_module(f"fleet_tui.cli.{entry[0]}"), f"{cmd_name}_command")
@@ -115,20 +139,20 @@ class LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the help lines of the table, importing no command."""
-        widest = max(map(len, COMMANDS))
-        for noun, verbs in NOUNS.items():
-            with formatter.section(noun):
-                formatter.write_dl([(verb.ljust(widest), summary(verb)) for verb in verbs])
+        widest = max(map(len, commands()))
+        for chapter, listed in chapters().items():
+            with formatter.section(chapter):
+                formatter.write_dl([(n.ljust(widest), line) for n, (_, line) in listed.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command; suggest the nearest names for a typing mistake."""
         name = args[0] if args else ""
-        if name and name not in COMMANDS and not name.startswith("-"):
+        if name and self.get_command(ctx, name) is None and not name.startswith("-"):
             import difflib
 
-            close = difflib.get_close_matches(name, COMMANDS, n=3)
+            close = difflib.get_close_matches(name, commands(), n=3)
             hint = f" Did you mean {' or '.join(close)}?" if close else ""
             ctx.fail(f"There is no command {name!r}.{hint}")
         return super().resolve_command(ctx, args)

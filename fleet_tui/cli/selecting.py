@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
 import click
 
 from fleet_tui.base.errors import FleetError, UsageError
-from fleet_tui.cli.common import TASKS_HINT, offset_minutes
+from fleet_tui.cli.common import TASKS_HINT, offset_minutes, refusal
 from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.tasks import dead_letters
+from fleet_tui.core.tasks.dead_letters import DeadLetters, letters_called
 from fleet_tui.core.tasks.filter import TASK_KEYS, TASK_WORDS, task_text, task_value
 from fleet_tui.core.tasks.model import Task
+from fleet_tui.core.tasks.named import ended_long_ago
 from fleet_tui.core.text.filters.filter import parse
 from fleet_tui.core.text.filters.nodes import (
     AllOf,
@@ -28,6 +29,7 @@ from fleet_tui.core.text.filters.nodes import (
     Word,
 )
 from fleet_tui.core.text.near import nearest
+from fleet_tui.verbs.verb import TaskVerb
 
 if TYPE_CHECKING:
     from fleet_tui.journal.ledger.reader import JournalReader
@@ -118,12 +120,21 @@ def select(ledger: "JournalReader", state: FleetState, selector: Selector) -> li
         return _named(ledger, state, selector.names)
     tasks: Sequence[Task] = sorted(state.tasks(), key=lambda t: t.number)
     if selector.fingerprint is not None:
-        tasks = _like(state, selector.fingerprint)
+        letters = dead_letters_named(state, selector.fingerprint)
+        tasks = [state.dead_letters[task] for task in letters.tasks]
     if selector.filter_text is not None:
         tasks = passing(tasks, selector.filter_text, time.time_ns() // 1_000_000)
     if not tasks:
         raise nothing_matched()
     return list(tasks)
+
+
+def need_open_to(verb: TaskVerb, state: FleetState, task: Task) -> None:
+    """Raises CommandRefused where it cannot be done to a task, whatever is said with it."""
+    known = state.task(task.id) is not None
+    why = verb.not_for(state, task) if known else ended_long_ago(task)
+    if why is not None:
+        raise refusal(why)
 
 
 def nothing_matched() -> FleetError:
@@ -145,12 +156,12 @@ def _named(ledger: "JournalReader", state: FleetState, names: Sequence[str]) -> 
     return list({by_name[name].id: by_name[name] for name in names}.values())
 
 
-def _like(state: FleetState, fingerprint: str) -> list[Task]:
-    groups = dead_letters.group(state.dead_letters.values(), state.fleet)
-    found = next((g for g in groups if g.fingerprint == fingerprint.lower()), None)
+def dead_letters_named(state: FleetState, fingerprint: str) -> DeadLetters:
+    """Those that a fingerprint names. Raises FleetError where it names none."""
+    found = letters_called(state, fingerprint)
     if found is None:
         raise FleetError(f"nothing matched: no dead letters {fingerprint!r}", hint=DEAD_HINT)
-    return [state.dead_letters[task] for task in found.tasks]
+    return found
 
 
 def check_values(node: Node) -> None:

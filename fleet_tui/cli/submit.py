@@ -27,18 +27,16 @@ from fleet_tui.cli.common import (
     task_named,
 )
 from fleet_tui.cli.confirming import confirm
+from fleet_tui.cli.selecting import need_open_to
 from fleet_tui.cli.written_task import BadTask, WrittenDeadlines, WrittenTask, spec_of
 from fleet_tui.core.fleet import Deadlines
 from fleet_tui.core.ids import TaskId, task_label
-from fleet_tui.core.ledger.refusals import RefusalCode
-from fleet_tui.core.ledger.replies import Refused
-from fleet_tui.core.tasks.commands import Edit
 from fleet_tui.core.tasks.dead_letters import edit_of
 from fleet_tui.core.tasks.model import Task, TaskPhase, TaskSpec
-from fleet_tui.core.tasks.named import ended_long_ago
 from fleet_tui.core.tasks.submission import MAX_PAYLOAD_BYTES
 from fleet_tui.core.text.firewall import safe_line, safe_text
 from fleet_tui.core.text.ulid import ENTROPY_BYTES
+from fleet_tui.verbs.dead_letters import EDIT
 from fleet_tui.verbs.submitting import TASK_OPTIONS, new_task, notice
 
 POLL_S = 0.2
@@ -318,21 +316,15 @@ def edit_command(
     """
     from msgspec.structs import replace
 
-    from fleet_tui.core.ledger.decide import decide
-
     fleet = find_fleet(fleet_text)
     options = options_of(**said)  # type: ignore[arg-type]  # click gives what task_options declares
     with ledger_of(fleet) as ledger:
         state = ledger.load()
         found = task_named(ledger, state, task)
-    if state.task(found.id) is None:
-        raise CommandRefused(ended_long_ago(found).text, hint=ended_long_ago(found).hint)
+    need_open_to(EDIT, state, found)
     if text is not None or file_ is not None:
         options = replace(options, text=payload_of(text, file_))
     elif options == WrittenTask():
-        possible = decide(state, "", Edit(task=found.id, spec=found.spec), state.at_ms)
-        if isinstance(possible, Refused) and possible.code is not RefusalCode.UNCHANGED:
-            raise CommandRefused(possible.text)  # before the operator types
         options = replace(options, text=_typed(found))
     try:
         wanted = spec_of(replace(options, text=options.text or "-"), state.fleet.deadlines)

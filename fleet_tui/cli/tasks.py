@@ -1,12 +1,11 @@
 """Tasks: list them; give a verdict on one."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import click
 
-from fleet_tui.base.errors import CommandRefused
 from fleet_tui.cli.choosing import OneOf
 from fleet_tui.cli.common import (
     Fleet,
@@ -27,18 +26,18 @@ from fleet_tui.cli.common import (
 )
 from fleet_tui.cli.confirming import need_somebody
 from fleet_tui.cli.recordings import look_at
-from fleet_tui.cli.selecting import passing
+from fleet_tui.cli.selecting import need_open_to, passing
 from fleet_tui.console.views.tasks.reasons import reasons
 from fleet_tui.core.ids import task_label, task_number
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.tasks.commands import Verdict
 from fleet_tui.core.tasks.model import Task, TaskPhase
-from fleet_tui.core.tasks.named import ended_long_ago
 from fleet_tui.core.tasks.open_run import notes
-from fleet_tui.core.tasks.verdicts import may_be_judged, verdict_on
-from fleet_tui.core.tasks.words import is_held, task_word
+from fleet_tui.core.tasks.verdicts import verdict_on
+from fleet_tui.core.tasks.words import is_held, listed, task_word
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
+from fleet_tui.verbs.tasks import RESOLVE
 
 TITLES = ("TASK", "PRIO", "STATE", "AGENT", "CLIENT", "AGE", "TRIES", "COST", "WHY", "TEXT")
 MAX_LOOKED_UP = 5_000
@@ -73,7 +72,7 @@ def tasks_command(
     limit: int,
     again_s: float | None,
 ) -> None:
-    """List tasks: open ones first, then the newest that ended.
+    """List tasks: those that need an operator first, then what runs, waits and has ended.
 
     Takes the console's filters: state:held prio:P0 client:acme wait>1m label.team:ops words.
     """
@@ -100,7 +99,7 @@ def _show(fleet: Fleet, as_json: bool, wanted: ListedTasks, limit: int) -> None:
     if gone := engine_gone(fleet, state):
         say(gone, err=True)
     now_ms = fleet.now_ms(state)
-    chosen = _those(_in_order(state), state, wanted, now_ms)
+    chosen = _those(listed(state.tasks()), state, wanted, now_ms)
     if as_json:
         emit_json(
             "tasks", fleet=fleet.name, at_ms=now_ms, matching=len(chosen), tasks=chosen[:limit]
@@ -158,11 +157,6 @@ def _those(
     return chosen
 
 
-def _in_order(state: FleetState) -> Iterator[Task]:
-    yield from sorted(state.open_tasks.values(), key=lambda t: t.number)
-    yield from sorted(state.ended_tasks(), key=lambda t: t.ended_at_ms or 0, reverse=True)
-
-
 def _is_wanted(task: Task, state: FleetState, wanted: ListedTasks) -> bool:
     if wanted.phases and task.phase.value not in wanted.phases:
         return False
@@ -212,10 +206,7 @@ def resolve_command(
     with ledger_of(fleet) as ledger:
         state = ledger.load()
         found = task_named(ledger, state, task)
-    if state.task(found.id) is None:
-        raise CommandRefused(ended_long_ago(found).text, hint=ended_long_ago(found).hint)
-    if not may_be_judged(found):
-        raise CommandRefused(f"{found.label} is {found.phase}; no verdict is needed")
+    need_open_to(RESOLVE, state, found)
     now_ms = time.time_ns() // 1_000_000
     facts = Section("", tuple(evidence(found, pen_for(found, now_ms), now_ms)))
     known = [text.strip() for text in plain([facts, *answer_sections(found)])]
@@ -239,4 +230,4 @@ def resolve_command(
             reply=reply,
         )
     else:
-        say(f"{found.label}: {verdict}")
+        say(f"{found.label}: {Verdict(verdict).text}, recorded")

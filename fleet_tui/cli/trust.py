@@ -9,7 +9,7 @@ import os
 import random
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 import click
 
@@ -172,20 +172,17 @@ def _decide(
     if isinstance(offered, SshFailure):
         reason = safe_line(offered.detail)
         raise Unreachable(f"{safe_line(name)} cannot be checked: {offered.kind.text}: {reason}")
-    where = ", ".join(str(path) for path in offered.files)
+    found = f"{offered.trust.text} {', '.join(str(path) for path in offered.files)}"
     say(f"{safe_line(name)}  {safe_line(offered.label)}", err=err)
     say(f"  {offered.algorithm}  {offered.fingerprint}", err=err)
     match offered.trust:
-        case KeyTrust.KNOWN:
-            say(f"  known already in {where}", err=err)
-        case KeyTrust.CERTIFIED:
-            say(f"  vouched for by an authority in {where}", err=err)
+        case KeyTrust.KNOWN | KeyTrust.CERTIFIED:
+            say(f"  {found}", err=err)
         case KeyTrust.REVOKED:
-            raise CommandRefused(f"{safe_line(name)}: this key is revoked in {where}")
+            raise CommandRefused(f"{safe_line(name)}: {found}")
         case KeyTrust.CHANGED:
             raise CommandRefused(
-                f"{safe_line(name)}: this is not the key in {where}: "
-                f"{', '.join(offered.known_fingerprints)}",
+                f"{safe_line(name)}: {found}: {', '.join(offered.known_fingerprints)}",
                 hint="if the host was reinstalled, remove the old line yourself: ssh-keygen -R "
                 f"'{safe_line(offered.label)}' -f {offered.file}",
             )
@@ -200,6 +197,8 @@ def _decide(
             except OSError as error:
                 raise FleetError(f"{offered.file}: {error.strerror}") from error
             say(f"  added to {offered.file}", err=err)
+        case _:
+            assert_never(offered.trust)
 
 
 def _ask(name: HostName) -> str:

@@ -23,14 +23,12 @@ from fleet_tui.cli.selecting import consent_options
 from fleet_tui.core.ledger.base import Made
 from fleet_tui.core.ledger.decided import LeftOut
 from fleet_tui.core.ledger.narrate import narrate
-from fleet_tui.core.ledger.replies import Accepted, Refused, Reply
 from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.plans import subjects
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.core.undo import PastAct, inverse, last_act
 from fleet_tui.verbs.fleet import UNDO
-from fleet_tui.verbs.undoing import undoing
+from fleet_tui.verbs.undoing import NOTHING_SENT, undoing, undone
 from fleet_tui.verbs.verb import PlanFact
 
 LOOK_BACK_EVENTS = 20_000
@@ -59,25 +57,24 @@ def undo_command(fleet_text: str | None, as_json: bool, yes: bool, dry_run: bool
     done = _told(act, state, now_ms)
     if not commands:
         raise CommandRefused(f"this action cannot be undone: {done}")
-    plans, titles, facts, left_out = undoing(state, operator(), commands, now_ms)
+    found = undoing(state, operator(), commands, now_ms)
+    plans, titles, facts, left_out = found
     if not plans:
         raise CommandRefused(
             left_out[0].why.text, hint=f"it is too late to undo this action: {done}"
         )
-    replies: Sequence[Reply] = ()
+    came = NOTHING_SENT
     if not dry_run:
         if not yes:
             say(f"{done}. Undo: {', '.join(titles)}", err=True)
             _say_more(facts, left_out)
         confirm("Continue?", yes=yes)
         shown = [None if yes else each.impact for each in plans]
-        replies = ask_engine(fleet, [each.command for each in plans], shown)
-    undone = [what for what, reply in zip(titles, replies, strict=False) if _is_done(reply)]
-    refused = [reply for reply in replies if isinstance(reply, Refused)]
-    if refused and not undone:
-        raise refusal(refused[0])
-    if replies and not undone:
-        raise CommandRefused(f"it is too late to undo this action: {done}")
+        came = undone(found, ask_engine(fleet, [each.command for each in plans], shown))
+        if not came.done and came.refused:
+            raise refusal(came.refused[0])
+        if not came.done:
+            raise CommandRefused(f"it is too late to undo this action: {done}")
     if as_json:
         emit_json(
             "undone",
@@ -86,24 +83,17 @@ def undo_command(fleet_text: str | None, as_json: bool, yes: bool, dry_run: bool
             act=done,
             at_ms=act.at_ms,
             commands=titles,
-            undone=undone,
+            undone=came.done,
             left_out=[{"label": each.label, "refused": each.why} for each in left_out],
-            refused=refused,
+            refused=came.refused,
         )
     else:
-        say(f"would undo: {', '.join(titles)}" if dry_run else f"undone: {', '.join(undone)}")
+        say(f"would undo: {', '.join(titles)}" if dry_run else f"undone: {', '.join(came.told)}")
         if dry_run or yes:
             _say_more((), left_out)
-    for each in refused:
+    for each in came.refused:
         say(each.text, err=True)
-    changed = [r.changed for r in replies if isinstance(r, Accepted) and r.changed is not None]
-    asked = sum(len(subjects(each.command)) for each in plans) if changed else 0
-    whole = not left_out and not refused and (dry_run or sum(changed) == asked)
-    return ExitCode.OK if whole else ExitCode.PARTIAL
-
-
-def _is_done(reply: Reply) -> bool:
-    return isinstance(reply, Accepted) and reply.changed != 0
+    return ExitCode.OK if came.is_whole and not left_out else ExitCode.PARTIAL
 
 
 def _say_more(facts: Sequence[PlanFact], left_out: Sequence[LeftOut]) -> None:

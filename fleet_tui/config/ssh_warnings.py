@@ -62,15 +62,6 @@ _NEVER_SYSTEM = frozenset({"gssapiauthentication", "hostbasedauthentication"})
 """Distributions turn these on for everyone; a warning is useful only where the operator set
 them."""
 
-_NO_SSH = {
-    WithoutSsh.NO_PROGRAM: "there is no ssh program here",
-    WithoutSsh.NO_ACCOUNT: "ssh serves no user without an entry in the password file",
-}
-_CURES = {
-    WithoutSsh.NO_PROGRAM: "install OpenSSH's client",
-    WithoutSsh.NO_ACCOUNT: "give this user an entry there",
-}
-
 _Hosts = Iterable[tuple[str, str, Resolved | ConfigRefusal]]
 """A host's name, the name ssh was asked about, and its answer."""
 
@@ -209,9 +200,9 @@ def without_ssh_problem(why: WithoutSsh) -> Problem:
         ProblemSeverity.WARNING,
         None,
         None,
-        f"{_NO_SSH[why]}, so {Reader.ASYNCSSH} reads ssh_config: it understands less of it than "
+        f"{why.text}, so {Reader.ASYNCSSH} reads ssh_config: it understands less of it than "
         "OpenSSH",
-        hint=f"{_CURES[why]}, or say in the fleet file what matters",
+        hint=f"{why.cure}, or say in the fleet file what matters",
     )
 
 

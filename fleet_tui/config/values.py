@@ -10,7 +10,7 @@ import re
 from decimal import Decimal
 
 from fleet_tui.config.problems import did_you_mean, quoted
-from fleet_tui.core.reason_words import FAILURE_KINDS
+from fleet_tui.core.reason_words import FAILURE_KINDS, FailedCode
 from fleet_tui.core.text.quantities import span_ms
 
 MAX_DURATION_MS = 366 * 86_400_000
@@ -243,7 +243,10 @@ def heartbeat_ms(value: object) -> int:
     return silence_ms
 
 
-_SHELL_SAYS = {"exit-126": "command-not-executable", "exit-127": "command-missing"}
+_SHELL_SAYS = {
+    "exit-126": FailedCode.COMMAND_NOT_EXECUTABLE.value,
+    "exit-127": FailedCode.COMMAND_MISSING.value,
+}
 """Exit statuses that have a name of their own: both ways to write them mean the same."""
 
 

@@ -8,7 +8,7 @@ is carried out: agreeing to stop five runs includes stopping four.
 """
 
 from collections.abc import Iterable, Sequence
-from enum import Enum, IntEnum, auto
+from enum import Enum, auto
 from typing import TypeVar, assert_never
 
 import msgspec
@@ -17,6 +17,7 @@ from fleet_tui.core.agents.commands import Cordon, ProbeNow, Uncordon
 from fleet_tui.core.alerting.commands import Ack
 from fleet_tui.core.engine.commands import Freeze, StopEngine, Thaw
 from fleet_tui.core.ids import AgentName, AlertId, PoolName, TaskId
+from fleet_tui.core.ledger.base import Tier
 from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.decide import decide
 from fleet_tui.core.ledger.decided import Decided, LeftOut
@@ -50,18 +51,6 @@ MAX_TOLD = 3
 """Subjects that are named one by one in the title of a plan."""
 
 C = TypeVar("C", bound=Command)
-
-
-class Tier(IntEnum):
-    """The confirmation that is required before something is done."""
-
-    NOTHING = 0
-    LINE = 1
-    """One line: it can be undone."""
-    PLAN = 2
-    """The plan: something is lost, or it cannot be undone."""
-    NAME = 3
-    """The plan, and the fleet's name to type."""
 
 
 class PoolLeft(msgspec.Struct, frozen=True, kw_only=True):
@@ -223,7 +212,7 @@ def title(state: FleetState, command: Command) -> str:
         case Edit():
             return f"edit {them}"
         case Resolve(verdict=verdict):
-            return f"give the verdict {verdict.value} on {them}"
+            return f'give the verdict "{verdict.text}" on {them}'
         case Cordon():
             return f"cordon {them}"
         case Uncordon():
@@ -346,33 +335,10 @@ def impact_words(impact: Impact) -> list[str]:
 
 
 def _tier(state: FleetState, command: Command, impact: Impact) -> Tier:
-    tier = TIERS[type(command)]
+    tier = command.tier
     if isinstance(command, Cordon) and any(pool.is_much for pool in impact.pools):
         return Tier.NAME if impact.agents > 1 or state.fleet.protected else tier
     return Tier.NAME if state.fleet.protected and tier is Tier.PLAN else tier
-
-
-TIERS: dict[type[Command], Tier] = {
-    ProbeNow: Tier.NOTHING,
-    AddNote: Tier.NOTHING,
-    Submit: Tier.LINE,
-    Hold: Tier.LINE,
-    Release: Tier.LINE,
-    Expedite: Tier.LINE,
-    SetPriority: Tier.LINE,
-    Edit: Tier.LINE,
-    Cordon: Tier.LINE,
-    Uncordon: Tier.LINE,
-    Ack: Tier.LINE,
-    Thaw: Tier.LINE,
-    Cancel: Tier.PLAN,
-    Resolve: Tier.PLAN,
-    Requeue: Tier.PLAN,
-    Drop: Tier.PLAN,
-    Freeze: Tier.PLAN,
-    StopEngine: Tier.PLAN,
-}
-"""The confirmation that each command requires, in a fleet that is not protected."""
 
 
 class Stopping(Enum):

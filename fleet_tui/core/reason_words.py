@@ -115,6 +115,7 @@ class FailedCode(StrEnum):
     COMMAND_NOT_EXECUTABLE = "command-not-executable"
     MODEL_ERROR = "model-error"
     TEXT_LOST = "text-lost"
+    """The gateway restarted before it had kept the task's text, and went on without it."""
     TIMEOUT = "timeout"
     AGENT_ERROR = "agent-error"
 

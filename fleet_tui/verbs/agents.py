@@ -7,6 +7,7 @@ from fleet_tui.core.ids import AgentName
 from fleet_tui.core.plans import impact_words, subjects
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
+from fleet_tui.verbs.chapters import Chapter
 from fleet_tui.verbs.verb import Noun, Option, PlanFact, Planned, Verb
 
 
@@ -29,6 +30,7 @@ CORDON = Verb(
     name="cordon",
     key="C",
     noun=Noun.AGENT,
+    chapter=Chapter.AGENTS_AND_ALERTS,
     title="cordon the agent",
     summary="Take agents out of routing; running work continues.",
     help="Places no new work on the agent; its running tasks continue.",
@@ -44,6 +46,7 @@ UNCORDON = Verb(
     name="uncordon",
     key="U",
     noun=Noun.AGENT,
+    chapter=Chapter.AGENTS_AND_ALERTS,
     title="uncordon the agent",
     summary="Return agents to routing.",
     help="Ends the cordon; without one, closes the circuit breaker that failed work opened.",
@@ -57,6 +60,7 @@ PROBE = Verb(
     name="probe",
     key="ctrl+r",
     noun=Noun.AGENT,
+    chapter=Chapter.AGENTS_AND_ALERTS,
     title="probe now",
     summary="Probe agents now instead of waiting for the next interval.",
     help="Probes the agent now instead of waiting for its next interval. Changes nothing.",
@@ -65,4 +69,4 @@ PROBE = Verb(
     command=lambda names, said: ProbeNow(agents=_agents(names)),
 )
 
-AGENT_VERBS = (CORDON, UNCORDON, PROBE)
+AGENT_WORDS = (CORDON, UNCORDON, PROBE)

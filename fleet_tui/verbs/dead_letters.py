@@ -5,12 +5,13 @@ from collections.abc import Iterable, Sequence
 
 from fleet_tui.core.plans import impact_words
 from fleet_tui.core.tasks.commands import Drop, Requeue
-from fleet_tui.core.tasks.dead_letters import failure_kind
+from fleet_tui.core.tasks.dead_letters import failure_kind, not_edited
 from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
+from fleet_tui.verbs.chapters import Chapter
 from fleet_tui.verbs.tasks import ids, payload, tasks_of
-from fleet_tui.verbs.verb import Noun, Option, PlanFact, Planned, Verb, Words
+from fleet_tui.verbs.verb import Noun, Option, PlanFact, Planned, TaskVerb, Verb
 
 MAX_KINDS = 6
 """Kinds of failure or clients that a plan names; it counts the others."""
@@ -81,6 +82,7 @@ REQUEUE = Verb(
     name="requeue",
     key="Y",
     noun=Noun.TASK,
+    chapter=Chapter.DEAD_LETTERS,
     title="requeue failed tasks",
     summary="Requeue failed tasks.",
     help="Runs failed, expired or cancelled tasks again, all at once or at a rate per minute.",
@@ -101,6 +103,7 @@ DROP = Verb(
     name="drop",
     key="W",
     noun=Noun.TASK,
+    chapter=Chapter.DEAD_LETTERS,
     title="drop dead letters",
     summary="Dismiss failed tasks (reason required).",
     help=(
@@ -118,15 +121,19 @@ DROP = Verb(
     asks_when_named=True,
 )
 
-EDIT = Words(
+EDIT = TaskVerb(
     name="edit",
     key="M",
     noun=Noun.TASK,
+    chapter=Chapter.DEAD_LETTERS,
     title="edit the dead letter",
     summary="Edit a failed task before requeueing it.",
     help="Edits a failed task in a form and starts nothing; requeue it afterwards.",
     label="edit",
     footer=51,
+    has_form=True,
+    not_for=not_edited,
+    takes_one=True,
 )
 
-DEAD_LETTER_VERBS = (REQUEUE, DROP)
+DEAD_LETTER_WORDS = (REQUEUE, EDIT, DROP)

@@ -7,6 +7,7 @@ from fleet_tui.core.notes.commands import AddNote
 from fleet_tui.core.tasks.model import TaskPhase
 from fleet_tui.core.text import words
 from fleet_tui.core.text.untrusted import Untrusted
+from fleet_tui.verbs.chapters import Chapter
 from fleet_tui.verbs.verb import Noun, Option, PlanFact, Planned, Verb, Words
 
 
@@ -33,6 +34,7 @@ FREEZE = Verb(
     name="freeze",
     key="Q",
     noun=Noun.FLEET,
+    chapter=Chapter.ENGINE,
     title="freeze the fleet",
     summary="Stop starting new work until thawed; running work continues.",
     help="Starts no new work until a thaw, even after an engine restart. Running work continues "
@@ -48,6 +50,7 @@ THAW = Verb(
     name="thaw",
     key="J",
     noun=Noun.FLEET,
+    chapter=Chapter.ENGINE,
     title="thaw the fleet",
     summary="Resume starting work after a freeze.",
     help="Ends a freeze set by an operator or by the engine.",
@@ -62,6 +65,7 @@ NOTE = Verb(
     name="note",
     key="m",
     noun=Noun.FLEET,
+    chapter=Chapter.FLEET,
     title="add a note",
     summary="Add a note to the ledger.",
     help="Adds a bookmark with your text to the ledger; changes nothing in the fleet.",
@@ -74,10 +78,11 @@ UNDO = Words(
     name="undo",
     key="Z",
     noun=Noun.FLEET,
+    chapter=Chapter.FLEET,
     title="undo",
     summary="Undo your last action.",
     help="Reverses your last hold, release, priority change, cordon, uncordon, freeze or thaw. A "
     "second undo redoes it.",
 )
 
-FLEET_VERBS = (FREEZE, THAW, NOTE)
+FLEET_WORDS = (FREEZE, THAW, UNDO, NOTE)

@@ -1,23 +1,21 @@
 """All that operators can do, by name."""
 
 from fleet_tui.core.ledger.commands import Command
-from fleet_tui.verbs.agents import AGENT_VERBS
-from fleet_tui.verbs.alerts import ALERT_VERBS
-from fleet_tui.verbs.dead_letters import DEAD_LETTER_VERBS, EDIT
-from fleet_tui.verbs.fleet import FLEET_VERBS, UNDO
-from fleet_tui.verbs.tasks import RESOLVE, SUBMIT, TASK_VERBS
-from fleet_tui.verbs.verb import Said, Verb, Words
+from fleet_tui.verbs.agents import AGENT_WORDS
+from fleet_tui.verbs.alerts import ALERT_WORDS
+from fleet_tui.verbs.dead_letters import DEAD_LETTER_WORDS
+from fleet_tui.verbs.fleet import FLEET_WORDS
+from fleet_tui.verbs.tasks import TASK_WORDS
+from fleet_tui.verbs.verb import Verb, Words
 
-VERBS: dict[str, Verb] = {
-    verb.name: verb
-    for verb in (*TASK_VERBS, *DEAD_LETTER_VERBS, *AGENT_VERBS, *ALERT_VERBS, *FLEET_VERBS)
+WORDS: dict[str, Words] = {
+    each.name: each
+    for each in (*TASK_WORDS, *DEAD_LETTER_WORDS, *AGENT_WORDS, *ALERT_WORDS, *FLEET_WORDS)
 }
-"""Verbs that make one command."""
+"""Everything, in the order of the console's keys."""
 
-VERB_OF: dict[type[Command], Verb] = {
-    type(verb.command((), Said())): verb for verb in VERBS.values()
-}
+VERBS: dict[str, Verb] = {name: words for name, words in WORDS.items() if isinstance(words, Verb)}
+"""What one command does."""
+
+VERB_OF: dict[type[Command], Verb] = {verb.makes: verb for verb in VERBS.values()}
 """By the command that it makes."""
-
-WORDS: dict[str, Words] = {**VERBS, **{each.name: each for each in (SUBMIT, RESOLVE, EDIT, UNDO)}}
-"""These, and those that have a form of their own or need several commands."""

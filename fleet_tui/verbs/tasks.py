@@ -7,9 +7,11 @@ from fleet_tui.core.ids import TaskId
 from fleet_tui.core.plans import Stopping, impact_words, stopped_by_cancel, subjects
 from fleet_tui.core.tasks.commands import Cancel, Expedite, Hold, Release, SetPriority
 from fleet_tui.core.tasks.model import Task, TaskPhase
+from fleet_tui.core.tasks.verdicts import not_judged
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
-from fleet_tui.verbs.verb import Noun, Option, PlanFact, Planned, Verb, Words
+from fleet_tui.verbs.chapters import Chapter
+from fleet_tui.verbs.verb import Noun, Option, PlanFact, Planned, TaskVerb, Verb, Words
 
 MAX_PAYLOAD_CHARS = 60
 
@@ -73,6 +75,7 @@ HOLD = Verb(
     name="hold",
     key="H",
     noun=Noun.TASK,
+    chapter=Chapter.TASKS,
     title="hold the task",
     summary="Hold queued tasks until released.",
     help="Keeps a queued task from being placed until it is released. Its deadlines keep running.",
@@ -88,6 +91,7 @@ RELEASE = Verb(
     name="release",
     key="L",
     noun=Noun.TASK,
+    chapter=Chapter.TASKS,
     title="release the task",
     summary="Release held tasks for placement.",
     help="Makes a held task eligible for placement again.",
@@ -101,6 +105,7 @@ EXPEDITE = Verb(
     name="expedite",
     key="F",
     noun=Noun.TASK,
+    chapter=Chapter.TASKS,
     title="expedite the task",
     summary="Move queued tasks to the front of the queue.",
     help="Moves a queued task to the front of the queue. Running tasks are not preempted.",
@@ -115,6 +120,7 @@ PRIORITY = Verb(
     name="priority",
     key="I",
     noun=Noun.TASK,
+    chapter=Chapter.TASKS,
     title="change the priority",
     summary="Change the priority of queued tasks.",
     help="Sets the priority of queued tasks, from P0 (most urgent) to P3.",
@@ -129,6 +135,7 @@ CANCEL = Verb(
     name="cancel",
     key="K",
     noun=Noun.TASK,
+    chapter=Chapter.TASKS,
     title="cancel the task",
     summary="Cancel queued or running tasks.",
     help="Removes the task from the queue or stops its run; the work of a stopped run is lost.",
@@ -145,17 +152,20 @@ SUBMIT = Words(
     name="submit",
     key="T",
     noun=Noun.FLEET,
+    chapter=Chapter.TASKS,
     title="submit a task",
     summary="Submit a task or a file of tasks.",
     help="Opens a form; nothing is sent until you confirm.",
     label="submit",
     footer=38,
+    has_form=True,
 )
 
-RESOLVE = Words(
+RESOLVE = TaskVerb(
     name="resolve",
     key="V",
     noun=Noun.TASK,
+    chapter=Chapter.TASKS,
     title="give a verdict",
     summary="Give a verdict on a task whose outcome is unknown.",
     help=(
@@ -164,6 +174,7 @@ RESOLVE = Words(
     ),
     label="verdict",
     footer=53,
+    not_for=lambda state, task: not_judged(task),
 )
 
-TASK_VERBS = (CANCEL, HOLD, RELEASE, EXPEDITE, PRIORITY)
+TASK_WORDS = (SUBMIT, CANCEL, RESOLVE, HOLD, RELEASE, EXPEDITE, PRIORITY)

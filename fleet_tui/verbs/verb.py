@@ -11,9 +11,13 @@ from enum import StrEnum
 from typing import NamedTuple, assert_never
 
 from fleet_tui.core.fleet import Priority
+from fleet_tui.core.ledger.base import Tier
 from fleet_tui.core.ledger.commands import Command
+from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.plans import TIERS, Plan, Tier
+from fleet_tui.core.plans import Plan
+from fleet_tui.core.tasks.model import Task
+from fleet_tui.verbs.chapters import Chapter
 
 
 class Noun(StrEnum):
@@ -107,6 +111,8 @@ class Words:
     key: str
     """As Textual names it."""
     noun: Noun
+    chapter: Chapter
+    """Where the shell's help lists it."""
     title: str
     """A short imperative title for the palette and the menu."""
     summary: str
@@ -118,7 +124,9 @@ class Words:
     footer: int = 0
     """Priority in the footer."""
     of_dead_letters: bool = False
-    """Whether it can apply to a whole group of dead letters."""
+    """Whether a group of dead letters can be meant as a whole."""
+    has_form: bool = False
+    """Whether a screen of the console that is named so asks for what it needs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +152,21 @@ class Verb(Words):
         return self.goes_on or self.done
 
     @property
+    def makes(self) -> type[Command]:
+        """What its command is."""
+        return type(self.command((), Said()))
+
+    @property
     def is_harmless(self) -> bool:
-        """Whether it changes nothing in the fleet, so that no confirmation is needed."""
-        return TIERS[type(self.command((), Said()))] is Tier.NOTHING
+        """Whether it changes nothing in the fleet, so that nothing is asked before."""
+        return self.makes.tier is Tier.NOTHING
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskVerb(Words):
+    """What is done to one task at a time, after looking at it: its command says what was seen."""
+
+    not_for: Callable[[FleetState, Task], Refused | None]
+    """Why it cannot be done to a task, whatever is said with it; None when it can."""
+    takes_one: bool = False
+    """Whether one task is chosen for it; else it is done to each that is chosen, in turn."""

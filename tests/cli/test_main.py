@@ -21,7 +21,7 @@ from fleet_tui.base.errors import (
 )
 from fleet_tui.cli.common import Fleet, ask_engine
 from fleet_tui.cli.files import recording_target
-from fleet_tui.cli.main import COMMANDS, NOUNS, run
+from fleet_tui.cli.main import chapters, commands, run
 from fleet_tui.cli.review import directory_of
 from fleet_tui.core.engine.commands import StopEngine
 from fleet_tui.core.ledger.commands import Command
@@ -52,18 +52,18 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("flag", ["-h", "--help"])
 def test_help_lists_every_command_once(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([flag]) == 0
-    _, noun, listed = capsys.readouterr().out.partition(f"{next(iter(NOUNS))}:")
+    _, noun, listed = capsys.readouterr().out.partition(f"{next(iter(chapters()))}:")
     lines = (noun + listed).splitlines()
-    assert [line[:-1] for line in lines if line[:1].isalpha()] == list(NOUNS)
+    assert [line[:-1] for line in lines if line[:1].isalpha()] == list(chapters())
     names = [line.split()[0] for line in lines if line.startswith("  ") and line[2] != " "]
-    assert names == list(COMMANDS)
+    assert names == list(commands())
 
 
-@pytest.mark.parametrize("name", list(COMMANDS))
+@pytest.mark.parametrize("name", list(commands()))
 def test_every_command_has_help(
     name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = import_module(f"fleet_tui.cli.{COMMANDS[name][0]}")
+    module = import_module(f"fleet_tui.cli.{commands()[name][0]}")
     command = getattr(module, f"{name}_command")
     # A test that called it without the program before it has left it with --help alone.
     monkeypatch.setattr(command, "_help_option", None)

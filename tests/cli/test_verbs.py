@@ -340,7 +340,7 @@ def test_a_verdict_rests_on_what_is_known(depot: Shop) -> None:
         os.close(ours)
         os.close(theirs)
     assert seen.index(b"it must not run twice") < seen.index(b"Verdict")
-    assert (resolving.returncode, told.decode()) == (0, f"{label}: ran\n")
+    assert (resolving.returncode, told.decode()) == (0, f"{label}: it ran, recorded\n")
     assert task(depot, label).phase is TaskPhase.SUCCEEDED
     code, _, err = depot.call("resolve", label, "ran", "again")
     assert code == ExitCode.REFUSED

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from textual.binding import Binding
 
-from fleet_tui.cli.main import COMMANDS as VERBS
+from fleet_tui.cli.main import commands as verbs
 from fleet_tui.console.actions.action import Action, ActionEffect, key_text
 from fleet_tui.console.actions.registry import ACTIONS, BY_NAME, keys_table_markdown
 from fleet_tui.console.actions.selection import Context, Scope, Selection
@@ -41,7 +41,7 @@ def test_lower_case_looks_and_upper_case_acts(action: Action) -> None:
     assert action.keys, "an action without a key belongs to the command line"
     if action.effect is ActionEffect.ACTS:
         assert all(is_upper_case(key) for key in action.keys)
-        assert action.name in VERBS, "whatever acts has a twin in the shell"
+        assert action.name in verbs(), "whatever acts has a twin in the shell"
     else:
         assert {key for key in action.keys if is_upper_case(key)} <= UPPER_CASE_THAT_LOOKS
 
@@ -132,14 +132,14 @@ def context(
         ("cancel", WAITING, None),
         ("cancel", DONE, "t-47500 is already succeeded."),
         ("resolve", UNSURE, None),
-        ("resolve", WAITING, "only for tasks whose outcome is unknown"),
+        ("resolve", WAITING, "t-48220 is waiting; no verdict is needed."),
         ("hold", WAITING, None),
         ("hold", DONE, "t-47500 is succeeded; only waiting tasks can be held."),
         ("release", WAITING, "t-48220 is not held."),
         ("expedite", WAITING, None),
         ("priority", DONE, "t-47500 is succeeded; only waiting tasks can be moved."),
         ("requeue", WAITING, "t-48220 is waiting; only failed work is requeued."),
-        ("edit", DONE, "only tasks that failed or expired"),
+        ("edit", DONE, "t-47500 is succeeded; only dead letters can be edited."),
         ("drop", DONE, "t-47500 is succeeded; only dead letters can be dropped."),
         ("freeze", AGENT, None),
         ("thaw", AGENT, "The engine is not frozen."),

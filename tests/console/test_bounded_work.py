@@ -12,7 +12,6 @@ from textual.widgets import TextArea
 from fleet_tui.console.shell.places import Place
 from fleet_tui.console.terminal.slices import SLICE_MS, Slices, in_order
 from fleet_tui.console.views.table import TablePane
-from fleet_tui.console.views.tasks.order import most_urgent, urgency
 from fleet_tui.console.views.tasks.table import TaskRow, TasksPane
 from fleet_tui.console.widgets.form import MAX_TYPED_CHARS
 from fleet_tui.console.widgets.log_view import LogView
@@ -105,15 +104,6 @@ def test_an_order_in_steps_is_the_order_of_sorted(descending: bool) -> None:
 
 
 # --- tables ---
-
-
-def test_the_most_urgent_are_the_first_of_all_in_order() -> None:
-    state = crowded()
-    ordered = sorted(state.tasks(), key=urgency)
-    for count in (0, 1, 150, 2_500, len(ordered) + 1):
-        found = most_urgent(state, count)
-        assert [urgency(task) for task in found] == [urgency(task) for task in ordered[:count]]
-        assert len({task.id for task in found}) == len(found)
 
 
 async def test_a_long_queue_makes_no_more_rows_than_are_listed(

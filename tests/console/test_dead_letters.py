@@ -1,5 +1,7 @@
 """Dead letters: one row per kind of failure, its tasks behind it, requeued or dropped together."""
 
+from collections.abc import Callable
+
 import msgspec
 import pytest
 from syrupy.assertion import SnapshotAssertion
@@ -147,13 +149,16 @@ async def test_a_group_ends_when_nothing_is_left_of_it() -> None:
         assert not app.screen.query_one(DeadPane).all_records
 
 
-async def test_groups_are_named_by_their_fingerprint_on_the_command_line() -> None:
+@pytest.mark.parametrize("typed", [str.lower, str.upper])
+async def test_groups_are_named_by_their_fingerprint_on_the_command_line(
+    typed: Callable[[str], str],
+) -> None:
     feed = letters()
     app = console(feed)
     async with running(app) as pilot:
         await press(pilot, "u")
         group = app.screen.query_one(DeadPane).all_records[1]
-        await press(pilot, "1", "colon", *f"requeue {group.fingerprint}", "enter")
+        await press(pilot, "1", "colon", *f"requeue {typed(group.fingerprint)}", "enter")
         await until(pilot, lambda: isinstance(app.screen, PlanForm))
         assert "4 globex" in text_of(app)
 

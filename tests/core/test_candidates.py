@@ -571,3 +571,18 @@ def test_others_are_those_that_take_work_now_or_once_they_have_a_slot() -> None:
         assert not found.has_others(frozenset({a1, a2}))
         assert not found.has_others(NOBODY)
     assert not candidates(spec, known("a1"))[0].has_others(frozenset({a1}))
+
+
+@pytest.mark.parametrize(
+    ("rule", "wanted", "text"),
+    [
+        (Rule.PIN, "agent-01", "pinned to agent-01"),
+        (Rule.CAPABILITY, "gpu", "capability gpu"),
+        (Rule.HOME, "eu", "home pool eu"),
+        (Rule.SLOTS, "a free slot", "a free slot"),
+        (Rule.CORDON, "", "cordon"),
+        (Rule.STATE, "", "state"),
+    ],
+)
+def test_what_a_rule_asked_for_is_told_in_words(rule: Rule, wanted: str, text: str) -> None:
+    assert Rejection(rule=rule, wanted=wanted, count=1, left=0).text == text

@@ -281,6 +281,29 @@ def test_what_is_no_dead_letter_is_neither_edited_nor_dropped() -> None:
     assert letters.refusal(Edit(task=TaskId("none"), spec=work())).code == "unknown-task"
 
 
+def test_whether_a_dead_letter_can_be_edited_is_known_before_anybody_says_how() -> None:
+    letters = Letters()
+    waiting, dead = letters.story.submit(work()), letters.dead("exit-1")
+    state = letters.story.state
+    assert dead_letters.not_edited(state, letters.task(dead)) is None
+    refused = dead_letters.not_edited(state, letters.task(waiting))
+    assert refused == letters.refusal(Edit(task=waiting, spec=work(pool="no such pool")))
+    told = "t-1 is waiting; only dead letters can be edited."
+    assert refused == Refused(code=RefusalCode.NO_DEAD_LETTER, text=told)
+
+
+def test_a_group_is_found_by_its_fingerprint_in_capitals_or_not() -> None:
+    letters = Letters()
+    letters.dead("exit-3")
+    letters.dead("out of memory")
+    state = letters.story.state
+    for each in letters.groups():
+        assert dead_letters.letters_called(state, each.fingerprint) == each
+        assert dead_letters.letters_called(state, each.fingerprint.upper()) == each
+    assert dead_letters.letters_called(state, "") is None
+    assert dead_letters.letters_called(state, letters.groups()[0].fingerprint[:-1]) is None
+
+
 def test_a_drop_wants_a_reason_and_records_it() -> None:
     letters = Letters()
     task = letters.dead("exit-3")

@@ -9,6 +9,7 @@ from fleet_tui.core.ids import Epoch, RunId, TaskId
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.routing.decision import Candidate, Pending, PendingCode, RoutingDecision
 from fleet_tui.core.routing.record import MAX_DECISIONS, DecisionRecord
+from fleet_tui.core.tasks.commands import Verdict
 from fleet_tui.core.tasks.events import (
     AttemptCancelling,
     AttemptDied,
@@ -266,10 +267,11 @@ def test_a_task_that_needs_an_operator_waits_for_nothing_else() -> None:
 
 
 @pytest.mark.parametrize(
-    ("verdict", "again"), [("ran", False), ("did-not-run", True), ("run-again", True)]
+    ("verdict", "again"),
+    [(Verdict.RAN, False), (Verdict.DID_NOT_RUN, True), (Verdict.RUN_AGAIN, True)],
 )
 def test_a_verdict_is_on_the_newest_run_and_may_ask_for_the_task_anew(
-    verdict: str, again: bool
+    verdict: Verdict, again: bool
 ) -> None:
     before = replace(RUNNING, requeued_at_ms=15_000)
     state = replace(BEFORE, open_tasks={WAITS: WAITING, RUNS: before})

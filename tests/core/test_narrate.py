@@ -39,6 +39,7 @@ from fleet_tui.core.logs import Level, LogLine
 from fleet_tui.core.modes import EngineMode, Trouble
 from fleet_tui.core.notes.events import NoteAdded
 from fleet_tui.core.routing.decision import Pending, PendingCode, RoutingDecision
+from fleet_tui.core.tasks.commands import Verdict
 from fleet_tui.core.tasks.events import (
     AttemptCancelling,
     AttemptCancelRefused,
@@ -341,8 +342,8 @@ OF_TASKS: list[tuple[e.Event, Sentence]] = [
         about_task(Level.WARN, "failed: exit-3"),
     ),
     (
-        TaskResolved(task=T7, verdict="ran", by="al", reason="seen"),
-        Sentence(level=Level.INFO, text="t-7: verdict ran by al: seen", task=T7),
+        TaskResolved(task=T7, verdict=Verdict.RAN, by="al", reason="seen"),
+        Sentence(level=Level.INFO, text='t-7: verdict "it ran" by al: seen', task=T7),
     ),
     (
         TaskCancelRequested(task=T7, by="al"),

@@ -14,6 +14,7 @@ from fleet_tui.core.ssh.config import (
     Resolved,
     Surroundings,
     UnknownTokenError,
+    WithoutSsh,
     expand_file,
     expand_way,
     matches,
@@ -331,3 +332,13 @@ def test_what_could_not_be_read_may_tell_hosts_apart() -> None:
 )
 def test_what_may_change_without_a_file(written: ConfigLine, changes: bool) -> None:
     assert ConfigText(lines=(written,)).changes_by_itself is changes
+
+
+def test_why_ssh_is_not_asked_has_words_and_a_cure() -> None:
+    assert {why: (why.text, why.cure) for why in WithoutSsh} == {
+        WithoutSsh.NO_PROGRAM: ("there is no ssh program here", "install OpenSSH's client"),
+        WithoutSsh.NO_ACCOUNT: (
+            "ssh serves no user without an entry in the password file",
+            "give this user an entry there",
+        ),
+    }

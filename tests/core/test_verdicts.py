@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -11,6 +12,7 @@ from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.decide import decide
 from fleet_tui.core.ledger.decided import Decided
 from fleet_tui.core.ledger.narrate import narrate
+from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.tasks.attempts import LISTEN_FIRST_MS, MAX_UNSTARTED
 from fleet_tui.core.tasks.commands import Cancel, Requeue, Resolve, Verdict
@@ -26,7 +28,7 @@ from fleet_tui.core.tasks.evidence import (
     Stopped,
 )
 from fleet_tui.core.tasks.model import AttemptPhase, TaskPhase
-from fleet_tui.core.tasks.verdicts import awaits_verdict, in_doubt, verdict_on
+from fleet_tui.core.tasks.verdicts import awaits_verdict, in_doubt, not_judged, verdict_on
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.task import LOST, PATIENCE_MS, Run
 
@@ -313,7 +315,7 @@ def test_a_verdict_is_recorded_with_its_author_and_ends_an_unknown_run(
     assert (decided.task, decided.number) == (run.id, run.task.number)
     assert [type(e) for e in decided.events] == [TaskResolved, AttemptGivenUp, ENDS[verdict]]
     resolved, _, end = decided.events
-    assert resolved == TaskResolved(task=run.id, verdict=verdict.value, by="ann", reason="looked")
+    assert resolved == TaskResolved(task=run.id, verdict=verdict, by="ann", reason="looked")
     now_ms = run.story.now_ms
     says = "ann says it did not run"
     ends = {
@@ -351,6 +353,16 @@ def test_only_a_task_that_ended_is_in_doubt() -> None:
     assert not in_doubt(run.task)
 
 
+def test_why_no_verdict_is_taken_is_known_before_anybody_gives_one() -> None:
+    run = given_up(Run())
+    assert not_judged(run.task) is None
+    judge(run, Verdict.RAN)
+    refused = not_judged(run.task)
+    told = "t-1 is succeeded; no verdict is needed."
+    assert refused == Refused(code=RefusalCode.NO_VERDICT_NEEDED, text=told)
+    assert judge(run, Verdict.RAN) == refused
+
+
 def test_a_verdict_about_a_run_of_a_task_that_was_never_placed_says_so() -> None:
     run = Run()
     task = replace(run.task, phase=TaskPhase.NEEDS_OPERATOR, attempts=())
@@ -360,3 +372,22 @@ def test_a_verdict_about_a_run_of_a_task_that_was_never_placed_says_so() -> None
     assert isinstance(refused, Refused)
     assert refused.text.endswith(f"{task.label} was never placed.")
     assert refused.hint
+
+
+def test_a_verdict_is_given_in_words_and_says_what_follows() -> None:
+    told = {verdict: (verdict.text, verdict.follows) for verdict in Verdict}
+    assert told == {
+        Verdict.RAN: ("it ran", "succeeded; nothing runs again"),
+        Verdict.DID_NOT_RUN: ("it did not run", "queued again"),
+        Verdict.RUN_AGAIN: ("run it again", "queued again; may be done twice"),
+    }
+
+
+def test_a_verdict_of_an_older_ledger_is_read_as_it_was_written() -> None:
+    for verdict in Verdict:
+        written = (
+            f'{{"kind":"task.resolved","task":"T","verdict":"{verdict}","by":"a","reason":"r"}}'
+        )
+        read = msgspec.json.decode(written, type=TaskResolved)
+        assert read.verdict is verdict
+        assert msgspec.json.encode(read).decode() == written

@@ -7,7 +7,7 @@ import asyncio
 import re
 from pathlib import Path
 
-from fleet_tui.cli.main import NOUNS, summary
+from fleet_tui.cli.main import chapters
 from fleet_tui.console.actions.registry import keys_table_markdown
 from tests.support.console import at_rest, console, running, until
 from tests.support.demo_scene import demo_feed
@@ -23,9 +23,9 @@ SIZE = (120, 40)
 def generated() -> dict[str, str]:
     """What belongs between ``<!-- NAME -->`` and ``<!-- /NAME -->``."""
     rows = [
-        f"| {'' if nth else noun} | `{verb}` | {summary(verb)} |"
-        for noun, verbs in NOUNS.items()
-        for nth, verb in enumerate(verbs)
+        f"| {'' if nth else chapter} | `{name}` | {line} |"
+        for chapter, commands in chapters().items()
+        for nth, (name, (_, line)) in enumerate(commands.items())
     ]
     return {
         "commands": "\n".join(("| about | `fleet-tui …` | does |", "|---|---|---|", *rows)),

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from fleet_tui.core.agents.vitals import ProbeFailure, VitalsReading
 from fleet_tui.core.logs import LogLine
+from fleet_tui.core.reason_words import FailedCode
 from fleet_tui.core.tasks.evidence import (
     Definite,
     Died,
@@ -31,7 +32,6 @@ from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.openclaw.connection import Connection, GatewayRefused, GatewayResult, connect
 from fleet_tui.wire.openclaw.dial import dial_over_ssh
 from fleet_tui.wire.openclaw.port import OpenClawPort
-from fleet_tui.wire.openclaw.run_evidence import FAILED_TEXT
 from fleet_tui.wire.openclaw.sessions import session_key
 from fleet_tui.wire.port import Probes, Runs
 from fleet_tui.wire.ssh.pool import SshPool
@@ -263,7 +263,7 @@ async def survives_a_kill(bench: Bench) -> str:
         case Finished(ok=True, answer=answer):
             assert answer.text.raw.endswith("w29"), ended
             word = "resumed"
-        case Finished(failure=failure) if failure == FAILED_TEXT:
+        case Finished(failure=failure) if failure == FailedCode.TEXT_LOST:
             word = "answer not taken"
         case Died() if not went_on:
             word = "not resumed"

@@ -18,7 +18,7 @@ from pathlib import Path
 from fleet_tui.__main__ import main
 from fleet_tui.base.errors import FleetError
 from fleet_tui.base.paths import fleet_dir, socket_path
-from fleet_tui.cli.main import COMMANDS
+from fleet_tui.cli.main import commands
 from fleet_tui.core.text.secret_shapes import SHAPES
 
 NAME = "surrounded"
@@ -92,7 +92,7 @@ HEAVY = (
 
 def runs() -> dict[str, list[str]]:
     """Each run's name and arguments; every command is among them."""
-    assert {words.split()[0] for words in INVOCATIONS} == set(COMMANDS)
+    assert {words.split()[0] for words in INVOCATIONS} == set(commands())
     plain = {words: [*words.split(), *rest] for words, rest in INVOCATIONS.items()}
     as_json = {f"{words} --json": [*plain[words], "--json"] for words in JSON}
     return {**plain, **as_json, "help": ["--help"], "none": ["no-such-command"]}
@@ -157,7 +157,7 @@ def shift(now_ns: Callable[[], int], clock_s: float | None, back_s: float) -> No
 if __name__ == "__main__":
     work, *options = sys.argv[1:]
     # Once, and not in every child: imports, patterns, and what the collector has to look at.
-    for module in (*(f"fleet_tui.cli.{module}" for module, _ in COMMANDS.values()), *HEAVY):
+    for module in (*(f"fleet_tui.cli.{module}" for module, _ in commands().values()), *HEAVY):
         import_module(module)
     for shape in SHAPES:
         _ = shape.pattern

@@ -7,10 +7,11 @@ from fleet_tui.core.ids import AgentName, TaskId
 from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.plans import plan
-from fleet_tui.verbs.possible import MAX_LOOKED_AT, why_not
+from fleet_tui.verbs.dead_letters import EDIT
+from fleet_tui.verbs.possible import MAX_LOOKED_AT, able, why_not
 from fleet_tui.verbs.table import VERBS
-from fleet_tui.verbs.tasks import MAX_TOLD
-from fleet_tui.verbs.verb import PlanFact, Planned, Said
+from fleet_tui.verbs.tasks import MAX_TOLD, RESOLVE
+from fleet_tui.verbs.verb import PlanFact, Planned, Said, TaskVerb, Verb
 from tests.support.scene import NOW_MS, seeded_state, task_id, with_dead_letters
 
 STATE = seeded_state()
@@ -18,6 +19,7 @@ WITH_DEAD = with_dead_letters(seeded_state())
 WAITING = task_id(48_220)
 RUNNING = task_id(48_171)
 LOST = task_id(48_100)
+DEAD = next(iter(WITH_DEAD.dead_letters))
 
 
 def facts(
@@ -119,6 +121,38 @@ def test_a_freeze_and_a_thaw_count_what_goes_on_and_what_waits() -> None:
 )
 def test_why_a_verb_cannot_be_done(name: str, names: tuple[str, ...], why: str | None) -> None:
     assert why_not(VERBS[name], STATE, names, NOW_MS) == why
+
+
+@pytest.mark.parametrize(
+    ("verb", "names", "why"),
+    [
+        (RESOLVE, (), "no task is selected"),
+        (RESOLVE, (LOST,), None),
+        (RESOLVE, (WAITING, LOST), None),
+        (RESOLVE, (WAITING, RUNNING), "t-48220 is waiting; no verdict is needed."),
+        (RESOLVE, ("none",), "No task none is known."),
+        (EDIT, (DEAD,), None),
+        (EDIT, (DEAD, WAITING), "one task at a time"),
+        (EDIT, (WAITING,), "t-48220 is waiting; only dead letters can be edited."),
+    ],
+)
+def test_why_it_cannot_be_done_to_one_task_after_the_other(
+    verb: TaskVerb, names: tuple[str, ...], why: str | None
+) -> None:
+    assert why_not(verb, WITH_DEAD, names, NOW_MS) == why
+
+
+def test_which_of_those_that_are_chosen_it_can_be_done_to() -> None:
+    chosen = (LOST, RUNNING, WAITING, "none", DEAD)
+
+    def those(verb: Verb | TaskVerb) -> list[str]:
+        return [*able(verb, WITH_DEAD, chosen, NOW_MS)]
+
+    assert those(RESOLVE) == [LOST]
+    assert those(EDIT) == [DEAD]
+    assert those(VERBS["priority"]) == [WAITING], "whatever priority it has now"
+    assert those(VERBS["cancel"]) == [LOST, RUNNING, WAITING]
+    assert those(VERBS["release"]) == []
 
 
 def test_of_very_many_the_plan_tells() -> None:

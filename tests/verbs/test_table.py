@@ -4,12 +4,13 @@ from typing import get_args
 
 import pytest
 
-from fleet_tui.cli.main import COMMANDS, summary
+from fleet_tui.cli.main import BY_HAND, CHAPTERS, THE_REST, chapters, commands
 from fleet_tui.console.actions.registry import BY_NAME
 from fleet_tui.core.engine.commands import StopEngine
+from fleet_tui.core.ledger.base import Tier
 from fleet_tui.core.ledger.commands import Command
-from fleet_tui.core.plans import TIERS, Tier
 from fleet_tui.core.tasks.commands import Edit, Resolve, Submit
+from fleet_tui.verbs.chapters import Chapter
 from fleet_tui.verbs.table import VERBS, WORDS
 from fleet_tui.verbs.verb import Option, Said, Verb, Words
 
@@ -25,15 +26,23 @@ def test_every_command_has_one_verb() -> None:
 
 @pytest.mark.parametrize("words", WORDS.values(), ids=lambda words: words.name)
 def test_a_verb_is_told_in_the_shell_and_done_by_its_key(words: Words) -> None:
-    assert summary(words.name) == words.summary
+    assert commands()[words.name][1] == words.summary
+    assert words.name in chapters()[words.chapter]
     action = BY_NAME[words.name]
     assert (action.keys, action.title, action.help) == ((words.key,), words.title, words.help)
-    assert words.name in COMMANDS
     for sentence in (words.summary, words.help):
         assert sentence[0].isupper(), sentence
         assert sentence.endswith("."), sentence
     assert words.title == words.title.lower()
     assert bool(words.label) == bool(words.footer)
+
+
+def test_a_verb_that_nobody_placed_by_hand_has_a_place_in_every_chapter() -> None:
+    assert list(CHAPTERS) == list(Chapter)
+    assert all(placed.items() >= THE_REST.items() for placed in CHAPTERS.values())
+    assert commands().keys() == BY_HAND.keys() | WORDS.keys()
+    with_words = {name for name, (_, line) in BY_HAND.items() if not line}
+    assert with_words <= WORDS.keys()
 
 
 def test_no_key_and_no_word_is_taken_twice() -> None:
@@ -54,7 +63,7 @@ def test_what_names_something_passes_the_names_on(verb: Verb) -> None:
 
 def test_only_what_changes_nothing_has_a_key_that_is_no_capital() -> None:
     for verb in VERBS.values():
-        assert verb.is_harmless == (TIERS[type(verb.command((), Said()))] is Tier.NOTHING)
+        assert verb.is_harmless == (verb.makes.tier is Tier.NOTHING)
         assert verb.is_harmless == (not (len(verb.key) == 1 and verb.key.isupper())), verb.name
 
 

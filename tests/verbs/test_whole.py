@@ -154,7 +154,7 @@ def test_what_can_be_taken_back_is_planned_in_words_and_again_taken_back(
 
 
 ALONE = {
-    ("fleet_tui/console/actions/doing.py", "note"): "changes nothing in the fleet",
+    ("fleet_tui/console/actions/doing.py", "_say"): "changes nothing in the fleet",
     ("fleet_tui/console/views/submit/screen.py", "submit"): "new work; an edit names what was seen",
     ("fleet_tui/console/views/tasks/verdict.py", "judge"): "it names the run that was looked at",
     ("fleet_tui/cli/demo.py", "_run_headless"): "its own engine, which nobody else asks",

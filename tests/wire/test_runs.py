@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from fleet_tui.config.values import failure_kind
 from fleet_tui.core.ids import Epoch
-from fleet_tui.core.reason_words import FAILURE_KINDS
+from fleet_tui.core.reason_words import FAILURE_KINDS, FailedCode
 from fleet_tui.core.tasks.evidence import (
     MAX_ANSWER_CHARS,
     Answer,
@@ -31,12 +31,6 @@ from fleet_tui.core.tasks.evidence import (
     Usage,
 )
 from fleet_tui.core.text.untrusted import Untrusted
-from fleet_tui.wire.openclaw.run_evidence import (
-    FAILED_AGENT,
-    FAILED_MODEL,
-    FAILED_TEXT,
-    FAILED_TIMEOUT,
-)
 from fleet_tui.wire.programs import wrapper
 from fleet_tui.wire.programs.local import LocalShell
 from fleet_tui.wire.programs.wrapper import (
@@ -522,7 +516,12 @@ def test_an_exit_status_that_is_known_to_be_one_is_never_called_a_signal() -> No
 
 def test_every_failure_can_be_named_in_a_fleet_file() -> None:
     ends = {failure_word(n, how) for n in range(1, 256) for how in ("exit", "signal", "unsure")}
-    turns = {FAILED_MODEL, FAILED_TIMEOUT, FAILED_AGENT, FAILED_TEXT}
+    turns = {
+        FailedCode.MODEL_ERROR,
+        FailedCode.TIMEOUT,
+        FailedCode.AGENT_ERROR,
+        FailedCode.TEXT_LOST,
+    }
     assert {failure_kind(word) for word in ends | turns} == ends | turns
     # Whatever a file may name can happen, also under the name that the shell has for it.
     assert {failure_kind(f"exit-{n}") for n in range(1, 256)} <= ends

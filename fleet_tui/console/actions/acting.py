@@ -8,32 +8,13 @@ from collections.abc import Callable
 
 from fleet_tui.console.actions import reasons
 from fleet_tui.console.actions.action import Action, ActionEffect, ActionRun, Group
-from fleet_tui.console.actions.selection import Context, Scope, Selection
+from fleet_tui.console.actions.selection import SCOPE_OF, Context, Scope, Selection
 from fleet_tui.console.host import Stage
 from fleet_tui.console.shell.places import Place
-from fleet_tui.verbs.agents import CORDON, PROBE, UNCORDON
-from fleet_tui.verbs.alerts import ACK
-from fleet_tui.verbs.dead_letters import DROP, EDIT, REQUEUE
-from fleet_tui.verbs.fleet import FREEZE, NOTE, THAW, UNDO
+from fleet_tui.verbs.fleet import UNDO
 from fleet_tui.verbs.possible import why_not
-from fleet_tui.verbs.tasks import (
-    CANCEL,
-    EXPEDITE,
-    HOLD,
-    PRIORITY,
-    RELEASE,
-    RESOLVE,
-    SUBMIT,
-)
-from fleet_tui.verbs.verb import Noun, Verb, Words
-
-_SCOPES = {
-    Noun.TASK: Scope.TASKS,
-    Noun.AGENT: Scope.AGENTS,
-    Noun.ALERT: Scope.ALERTS,
-    Noun.FLEET: Scope.ANYWHERE,
-}
-"""The scope in which each noun's verbs are offered."""
+from fleet_tui.verbs.table import WORDS
+from fleet_tui.verbs.verb import TaskVerb, Verb, Words
 
 
 def _acts(words: Words) -> ActionRun:
@@ -41,67 +22,53 @@ def _acts(words: Words) -> ActionRun:
         # Plans and their cards are needed only once an operator acts.
         from fleet_tui.console.actions import doing  # noqa: PLC0415 - keeps the first paint early
 
-        other = doing.OTHERS.get(words.name)
-        if other is not None:
-            await other(screen, chosen)
-        elif isinstance(words, Verb):
+        if isinstance(words, Verb):
             await doing.do(screen, chosen, words)
+        else:
+            await doing.OTHERS[words.name](screen, chosen)
 
-    return act
+    def fill_in(screen: Stage, chosen: Selection) -> None:
+        screen.console.go(Place(words.name, *chosen.names(words.noun)[:1]))
+
+    return fill_in if words.has_form else act
 
 
-def _action(
-    words: Words,
-    run: ActionRun | None = None,
-    unavailable: Callable[[Context], str | None] | None = None,
-) -> Action:
-    """The console action for a verb."""
-    scopes = {_SCOPES[words.noun]} | ({Scope.DEAD} if words.of_dead_letters else set())
+def _action(words: Words) -> Action:
+    """What a verb is on the console."""
+    scopes = {SCOPE_OF[words.noun]} | ({Scope.DEAD} if words.of_dead_letters else set())
     harmless = isinstance(words, Verb) and words.is_harmless
     return Action(
         name=words.name,
         title=words.title,
         keys=(words.key,),
         group=Group.SHOW if harmless else Group.ACT,
-        run=run or _acts(words),
+        run=_acts(words),
         label=words.label,
         footer=words.footer,
         scopes=frozenset(scopes),
         effect=ActionEffect.LOOKS if harmless else ActionEffect.ACTS,
         help=words.help,
-        unavailable=unavailable or _unavailable(words),
+        unavailable=_unavailable(words),
     )
 
 
 def _unavailable(words: Words) -> Callable[[Context], str | None]:
-    if not isinstance(words, Verb):
-        return reasons.possible
+    if not isinstance(words, Verb | TaskVerb):
+        return reasons.nothing_to_undo if words is UNDO else reasons.possible
     verb = words
 
     def reason(context: Context) -> str | None:
         names = context.selection.names(verb.noun)
         why = why_not(verb, context.view.state, names, context.view.now_ms)
-        return why or (reasons.cannot_note(context) if verb.is_harmless else None)
+        harmless = isinstance(verb, Verb) and verb.is_harmless
+        return why or (reasons.cannot_note(context) if harmless else None)
 
     return reason
 
 
-ENGINE_ACTIONS = (
-    _action(PROBE),
-    _action(NOTE, unavailable=reasons.cannot_note),
-)
-"""They change nothing in the fleet, so they need no confirmation and keep lower-case keys."""
+_ACTIONS = [_action(words) for words in WORDS.values()]
 
-ACT_ACTIONS = (
-    _action(SUBMIT, lambda screen, chosen: screen.console.go(Place(SUBMIT.name))),
-    _action(CANCEL),
-    _action(RESOLVE, unavailable=reasons.nothing_to_judge),
-    *map(_action, (HOLD, RELEASE, EXPEDITE, PRIORITY, REQUEUE)),
-    _action(
-        EDIT,
-        lambda screen, chosen: screen.console.go(Place(EDIT.name, chosen.tasks[0])),
-        reasons.nothing_to_edit,
-    ),
-    *map(_action, (DROP, CORDON, UNCORDON, ACK, FREEZE, THAW)),
-    _action(UNDO, unavailable=reasons.nothing_to_undo),
-)
+ENGINE_ACTIONS = [each for each in _ACTIONS if each.effect is ActionEffect.LOOKS]
+"""They change nothing in the fleet, so they ask nothing and keep lower-case keys."""
+
+ACT_ACTIONS = [each for each in _ACTIONS if each.effect is ActionEffect.ACTS]

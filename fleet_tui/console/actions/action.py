@@ -89,33 +89,15 @@ class Action:
         engine = context.view.engine.mode
         if self.effect is ActionEffect.ACTS and not engine.takes_commands:
             return f"the engine is in {engine.label}: {engine.meaning}"
-        if self.gives_way_to in context.scopes:
-            return _GIVES_WAY[self.gives_way_to]
+        if self.gives_way_to is not None and self.gives_way_to in context.scopes:
+            return self.gives_way_to.takes_keys
         if not self.scopes & context.scopes:
-            return f"needs {' or '.join(_NEEDS[s] for s in sorted(self.scopes))} in focus"
+            return f"needs {' or '.join(scope.text for scope in sorted(self.scopes))} in focus"
         return self.unavailable(context)
 
 
-_NEEDS: dict[Scope, str] = {
-    Scope.ANYWHERE: "nothing",
-    Scope.ROWS: "a table",
-    Scope.FILTER: "a list",
-    Scope.PROBLEMS: "a list that shows problems",
-    Scope.LINES: "log lines",
-    Scope.CHART: "a chart",
-    Scope.AGENTS: "an agent",
-    Scope.TASKS: "a task",
-    Scope.ALERTS: "an alert",
-    Scope.DEAD: "dead letters",
-    Scope.REVIEW: "a recording",
-}
-
-
-_GIVES_WAY: dict[Scope | None, str] = {  # the scopes whose own keys take those of other actions
-    Scope.REVIEW: "in a recording this key moves time",
-    Scope.LINES: "here its key counts log lines",
-}
-
+UPPER_CASE_THAT_LOOKS = frozenset({"G", "N", "E"})
+"""The exceptions to the rule, as pagers have them: end, previous match, previous error."""
 
 _KEY_NAMES = {
     "slash": "/",

@@ -10,22 +10,21 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from msgspec.structs import replace
 
 from fleet_tui.console.actions.menus import PriorityMenu
-from fleet_tui.console.actions.plans import Proposal, agreed, carry_out, planned, unchanged
+from fleet_tui.console.actions.plans import Proposal, agreed, carry_out, planned
 from fleet_tui.console.actions.selection import Selection
 from fleet_tui.console.host import Stage
 from fleet_tui.console.views.tasks.verdict import judge
 from fleet_tui.console.widgets.plan_form import Field
-from fleet_tui.core.ledger.commands import Command
-from fleet_tui.core.ledger.replies import Accepted, Refused
+from fleet_tui.core.ledger.replies import Accepted
 from fleet_tui.core.plans import Plan, named, subjects, title
 from fleet_tui.core.tasks.dead_letters import MAX_PER_MINUTE, failure_kind, fingerprint
-from fleet_tui.core.tasks.model import Task, TaskPhase
-from fleet_tui.core.tasks.verdicts import may_be_judged
+from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
-from fleet_tui.verbs.fleet import NOTE, UNDO
+from fleet_tui.verbs.fleet import UNDO
+from fleet_tui.verbs.possible import able
 from fleet_tui.verbs.tasks import RESOLVE, ids, tasks_of
-from fleet_tui.verbs.undoing import undoing
+from fleet_tui.verbs.undoing import undoing, undone
 from fleet_tui.verbs.verb import Noun, Option, PlanFact, Planned, Said, Verb
 
 MAX_NAMED = 6
@@ -41,7 +40,10 @@ _TO_COME = Said(reason="-")
 
 
 async def do(screen: Stage, chosen: Selection, verb: Verb) -> None:
-    """Apply the verb to the selected subjects where possible, if the operator confirms the plan."""
+    """Do it to what is chosen, as far as it can be, if the operator agrees to the plan."""
+    if Option.TEXT in verb.options:
+        await _say(screen, verb)
+        return
     names = _there(screen, chosen, verb.noun)
     said = await _first_said(screen, names, verb)
     found = planned(screen, verb.command(names, said)) if said is not None else None
@@ -67,9 +69,8 @@ async def _first_said(screen: Stage, names: Sequence[str], verb: Verb) -> Said |
     if Option.PRIORITY not in verb.options:
         return _TO_COME if Option.NEEDED_REASON in verb.options else Said()
     state = screen.console.view.state
-    known = [task for name in ids(names) if (task := state.task(name)) is not None]
-    queued = [task.id for task in known if task.phase is TaskPhase.WAITING] or names
-    them = safe_line(named(state, verb.command(queued, Said())))
+    those = able(verb, state, names, screen.console.view.now_ms) or names
+    them = safe_line(named(state, verb.command(those, Said())))
     wanted = await screen.console.push_screen_wait(PriorityMenu(f"Priority of {them}"))
     return None if wanted is None else Said(priority=wanted)
 
@@ -173,27 +174,26 @@ def _group(tasks: Sequence[Task], facts: Planned) -> str:
     return fingerprint(kind) if whole else ""
 
 
-# --- verbs with a form of their own, or several commands ---
+async def _say(screen: Stage, verb: Verb) -> None:
+    """Do it with the words that were given, or ask for them."""
+    text, screen.console.note_text = screen.console.note_text, ""
+    if text:
+        reply = await screen.console.send(verb.command((), Said(text=text)))
+        if isinstance(reply, Accepted):
+            screen.console.tell(verb.done)
+    else:
+        screen.open_command_line(f"{verb.name} ")
+
+
+# --- what has a card of its own, or needs several commands ---
 
 
 async def resolve(screen: Stage, chosen: Selection) -> None:
-    """Give a verdict on each task that needs one."""
-    state = screen.console.view.state
-    for task in (state.task(each) for each in ids(chosen.tasks)):
-        if task is not None and may_be_judged(task):
+    """A verdict on each task that needs one."""
+    view = screen.console.view
+    for name in ids(able(RESOLVE, view.state, chosen.tasks, view.now_ms)):
+        if (task := view.state.task(name)) is not None:
             await judge(screen, task)
-
-
-async def note(screen: Stage, chosen: Selection) -> None:
-    """Add a note, with the given text or asking for it."""
-    del chosen
-    text, screen.console.note_text = screen.console.note_text, ""
-    if text:
-        reply = await screen.console.send(NOTE.command((), Said(text=text)))
-        if isinstance(reply, Accepted):
-            screen.console.tell(NOTE.done)
-    else:
-        screen.open_command_line(f"{NOTE.name} ")
 
 
 async def undo(screen: Stage, chosen: Selection) -> None:
@@ -216,27 +216,17 @@ async def undo(screen: Stage, chosen: Selection) -> None:
     if await agreed(screen, proposal) is None:
         console.undo = commands
         return
-    undone: list[str] = []
-    redo: list[Command] = []
-    kept: list[Command] = []
-    for each, what in zip(found.plans, found.titles, strict=True):
-        reply = await console.send(each.command, each.impact)
-        if isinstance(reply, Refused):
-            kept.append(each.command)
-        elif reply.changed == 0:
-            console.tell(f"{what}: unchanged, because it had changed since")
-        else:
-            undone.append(f"{what}{unchanged(each.command, reply)}")
-            redo += reply.undo
-    console.undo = tuple(redo) if undone else tuple(kept)
-    if undone:
-        again = console.keyed(". {undo} redoes it") if redo else ""
-        console.tell(f"undone: {', '.join(undone)}{again}")
+    came = undone(found, [await console.send(each.command, each.impact) for each in found.plans])
+    console.undo = tuple(came.redo if came.done else came.left)
+    for what in came.stayed:
+        console.tell(f"{what}: unchanged, because it had changed since")
+    if came.done:
+        again = console.keyed(". {undo} redoes it") if came.redo else ""
+        console.tell(f"undone: {', '.join(came.told)}{again}")
 
 
 OTHERS: dict[str, Callable[[Stage, Selection], Awaitable[None]]] = {
     RESOLVE.name: resolve,
-    NOTE.name: note,
     UNDO.name: undo,
 }
 """By the name of the verb."""

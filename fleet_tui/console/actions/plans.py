@@ -10,13 +10,14 @@ from fleet_tui.console.text.cells import Cell, Line, Tone
 from fleet_tui.console.widgets.dialogs import CardPlan as Card
 from fleet_tui.console.widgets.dialogs import ConfirmBar, PlanCard
 from fleet_tui.console.widgets.plan_form import Answers, Field, PlanForm
+from fleet_tui.core.ledger.base import Tier
 from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.decided import LeftOut
-from fleet_tui.core.ledger.replies import Accepted, Refused, Reply
-from fleet_tui.core.plans import Plan, Tier, plan, subjects
+from fleet_tui.core.ledger.replies import Accepted, Refused
+from fleet_tui.core.plans import Plan, plan
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
-from fleet_tui.verbs.table import VERB_OF
+from fleet_tui.verbs.undoing import unchanged
 from fleet_tui.verbs.verb import PlanFact
 
 _ABOUT_CHARS = 9
@@ -128,13 +129,3 @@ async def carry_out(screen: Stage, found: Plan, done: str) -> None:
         console = screen.console
         undoes = console.keyed(". {undo} undoes") if reply.undo else ""
         console.tell(f"{done}{unchanged(found.command, reply)}{undoes}")
-
-
-def unchanged(command: Command, reply: Reply) -> str:
-    """``; 2 agents had changed and stayed as they were``; empty where all was done."""
-    asked = len(subjects(command))
-    if not isinstance(reply, Accepted) or reply.changed is None or reply.changed >= asked:
-        return ""
-    left = words.plural(asked - reply.changed, VERB_OF[type(command)].noun)
-    stayed = "stayed as it was" if asked - reply.changed == 1 else "stayed as they were"
-    return f"; {left} had changed and {stayed}"

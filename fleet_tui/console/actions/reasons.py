@@ -1,10 +1,6 @@
 """Short reasons why an action is unavailable; None when it is available."""
 
-from collections.abc import Callable
-
 from fleet_tui.console.actions.selection import Context
-from fleet_tui.core.tasks.model import Task
-from fleet_tui.core.tasks.verdicts import may_be_judged
 from fleet_tui.feed.feed import Link
 
 
@@ -51,27 +47,6 @@ def no_other_definition(context: Context) -> str | None:
     if context.place is not None and context.place.view == "definition":
         return "this is the definition"
     return no_agent(context)
-
-
-def nothing_to_judge(context: Context) -> str | None:
-    """Needs at least one task that needs a verdict."""
-    return _none_of(context, may_be_judged, "only for tasks whose outcome is unknown")
-
-
-def nothing_to_edit(context: Context) -> str | None:
-    """Needs exactly one dead letter."""
-    dead = context.view.state.dead_letters
-    problem = _none_of(context, lambda task: task.id in dead, "only tasks that failed or expired")
-    return problem or ("one at a time" if len(context.selection.tasks) > 1 else None)
-
-
-def _none_of(context: Context, may: Callable[[Task], bool], why_not: str) -> str | None:
-    """``why_not`` unless the action applies to one of the selected tasks."""
-    state, tasks = context.view.state, context.selection.tasks
-    if not tasks:
-        return "no task is selected"
-    known = (state.task(task) for task in tasks)
-    return None if any(task is not None and may(task) for task in known) else why_not
 
 
 def nothing_to_undo(context: Context) -> str | None:

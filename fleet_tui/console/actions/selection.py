@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from typing import assert_never
+from typing import Final, NamedTuple, assert_never
 
 import msgspec
 
@@ -34,6 +34,44 @@ class Scope(StrEnum):
     """Whole groups of dead letters."""
     REVIEW = "review"
     """A recording, in which the time can be changed."""
+
+    @property
+    def text(self) -> str:
+        """What has to be in focus."""
+        return _SCOPES[self].text
+
+    @property
+    def takes_keys(self) -> str:
+        """Why the keys of other actions mean something else there; empty where they do not."""
+        return _SCOPES[self].takes_keys
+
+
+class _Scope(NamedTuple):
+    text: str
+    takes_keys: str = ""
+
+
+_SCOPES: Final = {
+    Scope.ANYWHERE: _Scope("nothing"),
+    Scope.ROWS: _Scope("a table"),
+    Scope.FILTER: _Scope("a list"),
+    Scope.PROBLEMS: _Scope("a list that shows problems"),
+    Scope.LINES: _Scope("log lines", "here its key counts log lines"),
+    Scope.CHART: _Scope("a chart"),
+    Scope.AGENTS: _Scope("an agent"),
+    Scope.TASKS: _Scope("a task"),
+    Scope.ALERTS: _Scope("an alert"),
+    Scope.DEAD: _Scope("dead letters"),
+    Scope.REVIEW: _Scope("a recording", "in a recording this key moves time"),
+}
+
+SCOPE_OF: Final = {
+    Noun.TASK: Scope.TASKS,
+    Noun.AGENT: Scope.AGENTS,
+    Noun.ALERT: Scope.ALERTS,
+    Noun.FLEET: Scope.ANYWHERE,
+}
+"""Where something can be done to it."""
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,12 +20,12 @@ from fleet_tui.console.shell.timeline import BandView, parse_moment
 from fleet_tui.console.terminal.attention import Calls
 from fleet_tui.console.views.diff.span import Span
 from fleet_tui.core.ids import AgentName, AlertId, task_number
-from fleet_tui.core.tasks import dead_letters
-from fleet_tui.core.tasks.dead_letters import DeadLetters
+from fleet_tui.core.tasks.dead_letters import letters_called
 from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.core.text.quantities import instant_ms, span_ms
-from fleet_tui.verbs.fleet import NOTE
+from fleet_tui.verbs.table import VERBS
 from fleet_tui.verbs.tasks import SUBMIT
+from fleet_tui.verbs.verb import Option
 
 MAX_SUGGESTIONS = 3
 MAX_COMPLETED_TASKS = 200
@@ -156,7 +156,10 @@ def _theme(app: ConsoleShell, words: Sequence[Word]) -> CommandProblem | None:
     return CommandProblem(words[1].column, problem) if problem else None
 
 
-_SETTINGS = {"refresh": "refresh 500ms, refresh 2s", "bell": "bell crit, bell all, bell off"}
+_SETTINGS = {
+    "refresh": "refresh 500ms, refresh 2s",
+    "bell": ", ".join(f"bell {each}" for each in Calls),
+}
 
 
 def _set(app: ConsoleShell, words: Sequence[Word]) -> CommandProblem | None:
@@ -181,12 +184,7 @@ def _set_bell(app: ConsoleShell, word: Word) -> CommandProblem | None:
     if word.text not in list(Calls):
         return CommandProblem(word.column, "which alerts?", _SETTINGS["bell"])
     app.attention.calls = Calls(word.text)
-    said = {
-        Calls.CRIT: "new critical alerts ring the bell",
-        Calls.ALL: "every new alert rings the bell",
-        Calls.OFF: "no alert rings the bell",
-    }
-    app.tell(said[app.attention.calls])
+    app.tell(app.attention.calls.text)
     return None
 
 
@@ -347,15 +345,8 @@ def _alert_called(app: ConsoleShell, text: str) -> Selection | None:
 
 
 def _group_called(app: ConsoleShell, text: str) -> Selection | None:
-    group = _group(app, text)
+    group = letters_called(app.view.state, text)
     return None if group is None else Selection(tasks=tuple(group.tasks))
-
-
-def _group(app: ConsoleShell, fingerprint: str) -> DeadLetters | None:
-    """The dead letters that a fingerprint names."""
-    state = app.view.state
-    groups = dead_letters.group(state.dead_letters.values(), state.fleet)
-    return next((group for group in groups if group.fingerprint == fingerprint), None)
 
 
 def _perform(action: Action) -> CommandRun:
@@ -369,10 +360,19 @@ def _perform(action: Action) -> CommandRun:
     return run
 
 
-def _note(app: ConsoleShell, words: Sequence[Word]) -> CommandProblem | None:
-    app.note_text = " ".join(word.text for word in words[1:])
-    app.perform(BY_NAME[NOTE.name])
-    return None
+def _say(action: Action) -> CommandRun:
+    def run(app: ConsoleShell, words: Sequence[Word]) -> CommandProblem | None:
+        app.note_text = " ".join(word.text for word in words[1:])
+        app.perform(action)
+        return None
+
+    return run
+
+
+def _takes_words(action: Action) -> bool:
+    """Whether the words after it are the operator's own, and name nothing."""
+    verb = VERBS.get(action.name)
+    return verb is not None and Option.TEXT in verb.options
 
 
 def _specs() -> dict[str, CommandSpec]:
@@ -395,16 +395,17 @@ def _specs() -> dict[str, CommandSpec]:
     add("keys", "", "every key", lambda app, words: _topic("help")(app, [words[0]]))
     add("theme", "NAME", "other colours", _theme, _themes)
     settings = "how often the screen is refreshed, which alerts ring the bell"
-    add("set", "refresh SPAN|bell crit|all|off", settings, _set, lambda app: tuple(_SETTINGS))
+    add("set", f"refresh SPAN|bell {'|'.join(Calls)}", settings, _set, lambda app: tuple(_SETTINGS))
     add("goto", "HH:MM", "go to a time of the recording", _goto)
     add("diff", "FROM [TO]", "what changed from one time to another, or to now", _diff)
     add(SUBMIT.name, "[--pool P --need N ...] [TEXT]", SUBMIT.title, _submit)
     add("events", "", "the ledger, event by event", _events)
-    add(NOTE.name, "TEXT", NOTE.title, _note)
     add("quit", "", "leave the console", _quit)
     for action in ACTIONS:
         name = action.command or action.name
-        if action.run is not None and name not in found and "." not in name:
+        if _takes_words(action):
+            add(name, "TEXT", action.title, _say(action))
+        elif action.run is not None and name not in found and "." not in name:
             kinds = _kinds(action)
             takes = f"[{'|'.join(kind.word for kind in kinds)} ...]" if kinds else ""
             add(name, takes, action.title, _perform(action), _choices(kinds))

@@ -8,6 +8,7 @@ time, if they are still open.
 import time
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from typing import Final
 
 from fleet_tui.console.shell.toasts import summary
 from fleet_tui.console.terminal.seatbelt import BELL, notification_sequence, title_sequence
@@ -30,6 +31,18 @@ class Calls(StrEnum):
     ALL = "all"
     OFF = "off"
     """None, and the window's title is unchanged."""
+
+    @property
+    def text(self) -> str:
+        """Which, as a sentence."""
+        return _CALLS[self]
+
+
+_CALLS: Final = {
+    Calls.CRIT: "new critical alerts ring the bell",
+    Calls.ALL: "every new alert rings the bell",
+    Calls.OFF: "no alert rings the bell",
+}
 
 
 class Caller:

@@ -1,5 +1,8 @@
 """What every event is, and every command."""
 
+from enum import IntEnum
+from typing import ClassVar
+
 import msgspec
 
 
@@ -20,5 +23,20 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
     at_ms: int
 
 
+class Tier(IntEnum):
+    """How much is asked before something is done."""
+
+    NOTHING = 0
+    LINE = 1
+    """One line: it can be taken back."""
+    PLAN = 2
+    """The plan: something is lost by it, or cannot be taken back."""
+    NAME = 3
+    """The plan, and the fleet's name to type."""
+
+
 class CommandBase(msgspec.Struct, frozen=True, kw_only=True, tag_field="do"):
     """What every command is."""
+
+    tier: ClassVar[Tier]
+    """How much is asked before it, in a fleet that is not protected."""

@@ -73,6 +73,20 @@ class Rule(StrEnum):
                 assert_never(self)
 
 
+_RULES: Final = {  # what stands before what it asked for; empty where that says it all
+    Rule.PIN: "pinned to",
+    Rule.POOL: "pool",
+    Rule.CAPABILITY: "capability",
+    Rule.RESIDENCY: "residency",
+    Rule.ISOLATION: "isolation",
+    Rule.HOME: "home pool",
+    Rule.STATE: "state",
+    Rule.TRIAL: "",
+    Rule.CORDON: "",
+    Rule.SLOTS: "",
+}
+
+
 class Rejection(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The agents that one rule removed."""
 
@@ -85,6 +99,11 @@ class Rejection(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     agents: tuple[AgentName, ...] = ()
     example: str = ""
     """One removed agent, as a phrase: ``agent-01 has no gpu``."""
+
+    @property
+    def text(self) -> str:
+        """What was asked for, in words: ``capability gpu``."""
+        return f"{_RULES[self.rule]} {self.wanted}".strip() or self.rule.value
 
 
 class ScoreTerm(msgspec.Struct, frozen=True, gc=False):

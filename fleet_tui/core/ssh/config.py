@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -38,6 +39,30 @@ class WithoutSsh(StrEnum):
     NO_PROGRAM = "no-program"
     NO_ACCOUNT = "no-account"
     """For a uid without an entry in the password file ssh exits at once, whatever the request."""
+
+    @property
+    def text(self) -> str:
+        """Why, as a sentence."""
+        return _WITHOUT_SSH[self].text
+
+    @property
+    def cure(self) -> str:
+        """What somebody can do about it."""
+        return _WITHOUT_SSH[self].cure
+
+
+class _WithoutSsh(NamedTuple):
+    text: str
+    cure: str
+
+
+_WITHOUT_SSH: Final = {
+    WithoutSsh.NO_PROGRAM: _WithoutSsh("there is no ssh program here", "install OpenSSH's client"),
+    WithoutSsh.NO_ACCOUNT: _WithoutSsh(
+        "ssh serves no user without an entry in the password file",
+        "give this user an entry there",
+    ),
+}
 
 
 class Resolved(msgspec.Struct, frozen=True, kw_only=True):

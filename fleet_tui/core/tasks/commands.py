@@ -1,16 +1,18 @@
 """Commands for tasks."""
 
 from enum import StrEnum
+from typing import ClassVar, Final, NamedTuple
 
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import RunId, TaskId
-from fleet_tui.core.ledger.base import CommandBase, Made
+from fleet_tui.core.ledger.base import CommandBase, Made, Tier
 from fleet_tui.core.tasks.model import TaskSpec
 
 
 class Submit(CommandBase, frozen=True, kw_only=True, tag="submit"):
     """New work. The same key with the same payload is the same task, however often it is sent."""
 
+    tier: ClassVar[Tier] = Tier.LINE
     task: TaskId
     key: str
     spec: TaskSpec
@@ -19,6 +21,7 @@ class Submit(CommandBase, frozen=True, kw_only=True, tag="submit"):
 class Cancel(CommandBase, frozen=True, kw_only=True, tag="cancel"):
     """Remove tasks from the queue, and stop the runs of those that run."""
 
+    tier: ClassVar[Tier] = Tier.PLAN
     tasks: tuple[TaskId, ...]
     reason: str = ""
 
@@ -30,10 +33,33 @@ class Verdict(StrEnum):
     DID_NOT_RUN = "did-not-run"
     RUN_AGAIN = "run-again"
 
+    @property
+    def text(self) -> str:
+        """As an operator says it of the task."""
+        return _VERDICTS[self].text
+
+    @property
+    def follows(self) -> str:
+        """What becomes of the task then."""
+        return _VERDICTS[self].follows
+
+
+class _Verdict(NamedTuple):
+    text: str
+    follows: str
+
+
+_VERDICTS: Final = {
+    Verdict.RAN: _Verdict("it ran", "succeeded; nothing runs again"),
+    Verdict.DID_NOT_RUN: _Verdict("it did not run", "queued again"),
+    Verdict.RUN_AGAIN: _Verdict("run it again", "queued again; may be done twice"),
+}
+
 
 class Resolve(CommandBase, frozen=True, kw_only=True, tag="resolve"):
     """An operator's verdict on a task that needs one."""
 
+    tier: ClassVar[Tier] = Tier.PLAN
     task: TaskId
     run: RunId | None = None
     """The newest run whose evidence the author saw; None where there was none. A verdict on a run
@@ -49,6 +75,7 @@ MAX_NAMED_TASKS = 10_000
 class Hold(CommandBase, frozen=True, kw_only=True, tag="hold"):
     """Hold queued tasks until released."""
 
+    tier: ClassVar[Tier] = Tier.LINE
     tasks: tuple[TaskId, ...]
     reason: str = ""
 
@@ -56,6 +83,7 @@ class Hold(CommandBase, frozen=True, kw_only=True, tag="hold"):
 class Release(CommandBase, frozen=True, kw_only=True, tag="release"):
     """Release held tasks for placement."""
 
+    tier: ClassVar[Tier] = Tier.LINE
     tasks: tuple[TaskId, ...]
     held: Made | None = None
     """Only the holds set then by that operator."""
@@ -64,6 +92,7 @@ class Release(CommandBase, frozen=True, kw_only=True, tag="release"):
 class Expedite(CommandBase, frozen=True, kw_only=True, tag="expedite"):
     """Move waiting tasks to the front of the queue. Running tasks are not preempted."""
 
+    tier: ClassVar[Tier] = Tier.LINE
     tasks: tuple[TaskId, ...]
     reason: str = ""
 
@@ -71,6 +100,7 @@ class Expedite(CommandBase, frozen=True, kw_only=True, tag="expedite"):
 class SetPriority(CommandBase, frozen=True, kw_only=True, tag="set-priority"):
     """Give waiting tasks another priority."""
 
+    tier: ClassVar[Tier] = Tier.LINE
     tasks: tuple[TaskId, ...]
     priority: Priority
     was: Priority | None = None
@@ -80,6 +110,7 @@ class SetPriority(CommandBase, frozen=True, kw_only=True, tag="set-priority"):
 class Requeue(CommandBase, frozen=True, kw_only=True, tag="requeue"):
     """Run tasks that failed, expired or were cancelled again."""
 
+    tier: ClassVar[Tier] = Tier.PLAN
     tasks: tuple[TaskId, ...]
     per_minute: int | None = None
     """Paces them: how many of them may be placed per minute. None releases all at once."""
@@ -89,6 +120,7 @@ class Requeue(CommandBase, frozen=True, kw_only=True, tag="requeue"):
 class Edit(CommandBase, frozen=True, kw_only=True, tag="edit"):
     """Change what a dead letter asks for; requeue it afterwards."""
 
+    tier: ClassVar[Tier] = Tier.LINE
     task: TaskId
     spec: TaskSpec
     seen: TaskSpec | None = None
@@ -101,6 +133,7 @@ class Edit(CommandBase, frozen=True, kw_only=True, tag="edit"):
 class Drop(CommandBase, frozen=True, kw_only=True, tag="drop"):
     """Dismiss failed tasks. They stay in the journal."""
 
+    tier: ClassVar[Tier] = Tier.PLAN
     tasks: tuple[TaskId, ...]
     reason: str
 

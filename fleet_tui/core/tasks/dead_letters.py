@@ -81,6 +81,13 @@ def group(tasks: Iterable[Task], fleet: FleetSpec) -> list[DeadLetters]:
     return sorted(groups, key=lambda g: (-g.last_ms, g.fingerprint))
 
 
+def letters_called(state: FleetState, text: str) -> DeadLetters | None:
+    """The dead letters that a fingerprint names, in capitals or not; None where none are called
+    so."""
+    groups = group(state.dead_letters.values(), state.fleet)
+    return next((each for each in groups if each.fingerprint == text.lower()), None)
+
+
 def _group(kind: str, members: list[Task]) -> DeadLetters:
     members = sorted(members, key=lambda t: (t.ended_at_ms or 0, t.number))
     clients = dict.fromkeys(t.spec.client for t in members if t.spec.client is not None)
@@ -155,14 +162,17 @@ def edit_of(task: Task, spec: TaskSpec) -> Edit:
     return Edit(task=task.id, spec=spec, seen=seen, seen_sha256=task.payload_sha256)
 
 
+def not_edited(state: FleetState, task: Task) -> Refused | None:
+    """Why what it asks for cannot be changed, whatever the change; None where it can."""
+    return None if task.id in state.dead_letters else _no_dead_letter(task, "edited")
+
+
 def edit(state: FleetState, by: str, command: Edit) -> Decision:
     """Change what a dead letter asks for."""
     task = state.task(command.task)
     if task is None:
         return unknown_task(command.task)
-    if task.id not in state.dead_letters:
-        return _no_dead_letter(task, "edited")
-    problem = bad_spec(state, command.spec)
+    problem = not_edited(state, task) or bad_spec(state, command.spec)
     if problem is not None:
         return problem
     if command.spec == task.spec:

@@ -5,6 +5,7 @@ from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import AgentName, RunId, TaskId
 from fleet_tui.core.ledger.base import EventBase
 from fleet_tui.core.routing.decision import Pending, RoutingDecision
+from fleet_tui.core.tasks.commands import Verdict
 from fleet_tui.core.tasks.evidence import Answer, Blame, Checkpoint, LateWord, LostReason, Usage
 from fleet_tui.core.tasks.model import CancelCause, TaskPhase, TaskSpec
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
@@ -185,9 +186,9 @@ class TaskNeedsOperator(AboutTask, frozen=True, kw_only=True, tag="task.needs-op
 
 
 class TaskResolved(AboutTask, frozen=True, kw_only=True, tag="task.resolved"):
-    """An operator gave a verdict: ``ran``, ``did-not-run`` or ``run-again``."""
+    """An operator said what happened."""
 
-    verdict: str
+    verdict: Verdict
     by: str
     reason: str
 

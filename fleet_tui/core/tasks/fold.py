@@ -154,7 +154,7 @@ def _record_decision(draft: Draft, task: Task, pending: Pending | None, attempt:
 
 
 def _resolved(draft: Draft, task: Task, event: TaskResolved) -> None:
-    again = event.verdict != Verdict.RAN.value
+    again = event.verdict is not Verdict.RAN
     draft.tasks.put(
         replace(
             task,

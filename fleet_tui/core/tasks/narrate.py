@@ -85,7 +85,7 @@ def task_sentence(event: TaskEvent, state: FleetState) -> Sentence:
         case TaskResolved(by=by, verdict=verdict, reason=reason):
             return Sentence(
                 level=Level.INFO,
-                text=f"{label}: verdict {verdict} by {by}: {reason}",
+                text=f'{label}: verdict "{verdict.text}" by {by}: {reason}',
                 task=event.task,
             )
         case TaskCancelRequested(by=by):

@@ -22,7 +22,7 @@ class _Kind(NamedTuple):
 
 
 _WAITS, _HELD = "waits", "held"
-_RUNS, _UNKNOWN, _NEEDS = (_Kind(word) for word in ("runs", "unknown", "needs-operator"))
+_RUNS, _UNKNOWN, _NEEDS = (_Kind(word) for word in ("runs", "unknown", "asks"))
 
 
 class OpenWork:

@@ -50,6 +50,16 @@ def may_be_judged(task: Task) -> bool:
     return awaits_verdict(task) or in_doubt(task)
 
 
+def not_judged(task: Task) -> Refused | None:
+    """Why a verdict on it is not taken; None where it is."""
+    if may_be_judged(task):
+        return None
+    return Refused(
+        code=RefusalCode.NO_VERDICT_NEEDED,
+        text=f"{task.label} is {task.phase}; no verdict is needed.",
+    )
+
+
 def verdict_on(task: Task, verdict: Verdict, reason: str) -> Resolve:
     """A verdict based on what its author saw of the task."""
     run = task.attempt.run_id if task.attempt is not None else None
@@ -61,18 +71,16 @@ def resolve(state: FleetState, by: str, command: Resolve, now_ms: int) -> Decisi
     task = state.task(command.task)
     if task is None:
         return unknown_task(command.task)
-    if not may_be_judged(task):
-        return Refused(
-            code=RefusalCode.NO_VERDICT_NEEDED,
-            text=f"{task.label} is {task.phase}; no verdict is needed.",
-        )
+    problem = not_judged(task)
+    if problem is not None:
+        return problem
     if not command.reason.strip():
         return Refused(code=RefusalCode.NO_REASON, text="A verdict needs a reason; it is recorded.")
     attempt = task.attempt
     if command.run != (attempt.run_id if attempt is not None else None):
         return _other_run(task, command)
     events: list[Event] = [
-        TaskResolved(task=task.id, verdict=command.verdict.value, by=by, reason=command.reason)
+        TaskResolved(task=task.id, verdict=command.verdict, by=by, reason=command.reason)
     ]
     if attempt is not None and attempt.phase is AttemptPhase.UNKNOWN:
         events.append(AttemptGivenUp(run=attempt.run_id, reason=f"{by}: {command.reason}"))
@@ -95,18 +103,17 @@ def _other_run(task: Task, command: Resolve) -> Refused:
 
 
 def _after_verdict(task: Task, by: str, command: Resolve, now_ms: int) -> Event:
+    reason = f"{by} says {command.verdict.text}"
     match command.verdict:
         case Verdict.RAN:
-            return TaskEnded(task=task.id, phase=TaskPhase.SUCCEEDED, reason=f"{by} says it ran")
+            return TaskEnded(task=task.id, phase=TaskPhase.SUCCEEDED, reason=reason)
         case Verdict.DID_NOT_RUN:
-            return TaskRetrying(
-                task=task.id, not_before_ms=now_ms, reason=f"{by} says it did not run", by=by
-            )
+            return TaskRetrying(task=task.id, not_before_ms=now_ms, reason=reason, by=by)
         case Verdict.RUN_AGAIN:
             return TaskRetrying(
                 task=task.id,
                 not_before_ms=now_ms,
-                reason=f"{by} says run it again",
+                reason=reason,
                 by=by,
                 duplicate_possible=True,
             )

@@ -1,8 +1,11 @@
 """The word for a task's state and the sort order of tasks, the same everywhere."""
 
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from operator import itemgetter
 from typing import assert_never
 
+from fleet_tui.core.fleet import Priority
 from fleet_tui.core.tasks.model import AttemptPhase, Task, TaskPhase
 
 
@@ -103,6 +106,26 @@ def is_held(task: Task) -> bool:
     if task.phase is not TaskPhase.WAITING:
         return False
     return task.hold is not None or (task.pending is not None and task.pending.code.is_held)
+
+
+def worst_first(task: Task) -> tuple[int, int, str]:
+    """The key that sorts tasks: what waits for a person first; equals by priority, then the oldest
+    first, of the ended the newest. Those of one instant in the order of their ids."""
+    rank = task_word(task).order * len(Priority)
+    if task.phase.is_closed:
+        return (rank, -(task.ended_at_ms or 0), task.id)
+    return (rank + task.spec.priority, task.submitted_at_ms, task.id)
+
+
+def listed(tasks: Iterable[Task]) -> Iterator[Task]:
+    """The tasks in that order, as far as somebody asks: of a hundred thousand in the queue a list
+    shows two thousand, and those behind them are put into boxes and not sorted."""
+    boxes: dict[int, list[tuple[tuple[int, int, str], Task]]] = {}
+    for task in tasks:
+        key = worst_first(task)
+        boxes.setdefault(key[0], []).append((key, task))
+    for box in sorted(boxes):
+        yield from (task for _, task in sorted(boxes[box], key=itemgetter(0)))
 
 
 def _word_of_run(phase: AttemptPhase) -> TaskWord:

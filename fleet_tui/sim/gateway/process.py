@@ -197,7 +197,7 @@ class Process:
         """Why it is not ready; empty when it is."""
         if not self.is_ready:
             return ["startup-sidecars"]
-        return [] if self.suspension_phase == "accepting" else ["gateway-draining"]
+        return [] if self.suspension_phase == "accepting" else ["gateway-draining"]  # as it says it
 
     def event_loop(self) -> Json:
         """How the event loop feels."""

@@ -26,7 +26,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from fleet_tui.core.ids import RunId, TaskId
-from fleet_tui.core.reason_words import NotStartedCode
+from fleet_tui.core.reason_words import FailedCode, NotStartedCode
 from fleet_tui.core.tasks.evidence import (
     Definite,
     Died,
@@ -51,7 +51,6 @@ from fleet_tui.wire.openclaw.connector import Connector
 from fleet_tui.wire.openclaw.dial import GatewayFailure
 from fleet_tui.wire.openclaw.frames import Aborted, Malformed, decode
 from fleet_tui.wire.openclaw.run_evidence import (
-    FAILED_TIMEOUT,
     about_another,
     final_outcome,
     no_cancel,
@@ -309,7 +308,7 @@ class Attempts:
         if (
             isinstance(ended, Stopped)
             and isinstance(seen, Finished)
-            and seen.failure == FAILED_TIMEOUT
+            and seen.failure == FailedCode.TIMEOUT
         ):
             return Definite(replace(ended, usage=seen.usage))
         return await self._look(order)

@@ -46,7 +46,7 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     loop_lag_ms_p99: float | None = None
 
 
-DRAINING = "gateway-draining"
+DRAINING = "gateway-draining"  # the gateway's word
 DRAINS = "draining"
 """The note for a gateway that drains, whichever of its answers showed it."""
 

@@ -14,6 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from fleet_tui.core.agents.vitals import FailureKind
+from fleet_tui.core.reason_words import FailedCode
 from fleet_tui.core.tasks.evidence import (
     MAX_ANSWER_CHARS,
     Answer,
@@ -40,13 +41,6 @@ from fleet_tui.wire.openclaw.frames import (
     name_of,
 )
 from fleet_tui.wire.words import words_of
-
-FAILED_MODEL = "model-error"
-FAILED_TIMEOUT = "timeout"
-FAILED_AGENT = "agent-error"
-FAILED_TEXT = "text-lost"
-"""The gateway restarted before it had stored the task's text, and continued without it."""
-"""Codes for Finished.failure."""
 
 WITHDRAWN = "Gateway is draining; new tasks are not accepted"
 """The message of a gateway that stops for an accepted run that had not reached the model."""
@@ -265,7 +259,7 @@ def final_outcome(
         return Definite(
             Finished(
                 ok=False,
-                failure=FAILED_MODEL,
+                failure=FailedCode.MODEL_ERROR,
                 detail=words_of(reply.error.message),
             )
         )
@@ -317,10 +311,10 @@ def _contradicts_itself(end: _RunEnd | _Waited) -> bool:
 
 def _failure(status: str, only_errors: bool) -> str:
     if status == "timeout":
-        return FAILED_TIMEOUT
+        return FailedCode.TIMEOUT
     if status == "error":
-        return FAILED_MODEL
-    return FAILED_AGENT if only_errors else ""
+        return FailedCode.MODEL_ERROR
+    return FailedCode.AGENT_ERROR if only_errors else ""
 
 
 def waited_outcome(payload: msgspec.Raw) -> Finished | Stopped | None:
@@ -336,9 +330,9 @@ def waited_outcome(payload: msgspec.Raw) -> Finished | Stopped | None:
         answer = answer_of(said) if said else Answer(lost=True)
         return Finished(ok=True, answer=answer, usage=UNTOLD)
     if waited.status == "error":
-        return Finished(ok=False, failure=FAILED_MODEL, usage=UNTOLD, detail=error)
+        return Finished(ok=False, failure=FailedCode.MODEL_ERROR, usage=UNTOLD, detail=error)
     if waited.status == "timeout" and waited.ended_at is not None:
-        return Finished(ok=False, failure=FAILED_TIMEOUT, usage=UNTOLD, detail=error)
+        return Finished(ok=False, failure=FailedCode.TIMEOUT, usage=UNTOLD, detail=error)
     return None
 
 

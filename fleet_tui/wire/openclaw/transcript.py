@@ -11,13 +11,11 @@ from enum import Enum, auto
 import msgspec
 from msgspec.structs import replace
 
+from fleet_tui.core.reason_words import FailedCode
 from fleet_tui.core.tasks.evidence import Answer, Died, Finished, Running, Stopped, Usage
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.wire.numbers import count
 from fleet_tui.wire.openclaw.run_evidence import (
-    FAILED_MODEL,
-    FAILED_TEXT,
-    FAILED_TIMEOUT,
     UNTOLD,
     TokenUsage,
     answer_of,
@@ -214,9 +212,9 @@ def session_state(
         case "failed" if info.aborted_last_run:
             return Died(reason=NOT_CONTINUED)  # a gateway of up to 2026.7 gave it up
         case "failed":
-            return _finished(history, ok=False, failure=FAILED_MODEL)
+            return _finished(history, ok=False, failure=FailedCode.MODEL_ERROR)
         case "timeout":
-            return _finished(history, ok=False, failure=FAILED_TIMEOUT)
+            return _finished(history, ok=False, failure=FailedCode.TIMEOUT)
         case "killed":
             return Stopped(usage=_usage(history))
         case _:  # "running", none yet, or a word of a later version: the signs below decide
@@ -250,7 +248,7 @@ def _done(history: ChatHistory, run_id: str) -> Finished:
     ours = f"{run_id}:user"
     is_ours = any(e.idempotency_key == ours or not e.is_own_prompt for e in asked)
     if asked and not is_ours and not history.has_more:
-        return _finished(history, ok=False, failure=FAILED_TEXT)
+        return _finished(history, ok=False, failure=FailedCode.TEXT_LOST)
     return _finished(history, ok=True, failure="")
 
 
@@ -264,11 +262,11 @@ def _ended_in_ledger(
         case "completed" if _has_last_words(history):
             return _done(history, run_id)
         case "failed":
-            return _finished(history, ok=False, failure=FAILED_MODEL)
+            return _finished(history, ok=False, failure=FailedCode.MODEL_ERROR)
         case "timed_out" if any(entry.openclaw_abort.aborted for entry in history.messages):
             return Stopped(usage=_usage(history))
         case "timed_out":
-            return _finished(history, ok=False, failure=FAILED_TIMEOUT)
+            return _finished(history, ok=False, failure=FailedCode.TIMEOUT)
         case _:  # at work, cut off, none yet, or a word of a later release: nothing ended
             return None
 
@@ -284,9 +282,9 @@ def _removed(ledger: TaskLedger, run_id: str) -> Running | Finished | Stopped | 
             # because of that.
             return Stopped()
         case "failed":
-            return Finished(ok=False, failure=FAILED_MODEL, usage=UNTOLD)
+            return Finished(ok=False, failure=FailedCode.MODEL_ERROR, usage=UNTOLD)
         case "timed_out":
-            return Finished(ok=False, failure=FAILED_TIMEOUT, usage=UNTOLD)
+            return Finished(ok=False, failure=FailedCode.TIMEOUT, usage=UNTOLD)
         case status if status in AT_WORK:
             return Running()
         case "cancelled" | "lost":

@@ -31,7 +31,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from fleet_tui.core.reason_words import NotStartedCode, not_started_words
+from fleet_tui.core.agents.vitals import FailureKind
+from fleet_tui.core.reason_words import FailedCode, NotStartedCode, not_started_words
 from fleet_tui.core.tasks.evidence import (
     MAX_ANSWER_CHARS,
     MAX_CHECKPOINT_CHARS,
@@ -84,15 +85,15 @@ NOTHING_LEFT = Unknown(
     Untrusted("its run directory was deleted or restored: it may have run"),
 )
 
-REFUSALS = frozenset(
-    {
-        "bad-id",
-        "damaged",
-        "disk-full",
-        "no-hard-links",
-        "no-run-dir",
-        "run-dir-began-anew",
-        "short",
+REFUSALS: frozenset[str] = frozenset(
+    {  # as the script says them; the other codes are said of starts elsewhere
+        NotStartedCode.BAD_ID,
+        NotStartedCode.DAMAGED,
+        FailureKind.DISK_FULL,
+        NotStartedCode.NO_HARD_LINKS,
+        NotStartedCode.NO_RUN_DIR,
+        NotStartedCode.RUN_DIR_BEGAN_ANEW,
+        NotStartedCode.SHORT,
     }
 )
 """Why a host refuses a start."""
@@ -372,7 +373,7 @@ def cannot_work(reply: WrapperReply) -> Unfit | None:
         return Unfit(f"its host has no {', '.join(tools)}")
     for code, said in reply.cannot:
         return Unfit(CANNOT[code], said, may_pass=code == "background")
-    if reply.state == ("refused", "no-run-dir"):  # as the script reports it
+    if reply.state == ("refused", NotStartedCode.NO_RUN_DIR):
         return Unfit(CANNOT["use"])
     return None
 
@@ -487,9 +488,9 @@ def failure_word(status: int, how: str = "unsure") -> str:
         case 0:
             return ""
         case 126:
-            return "command-not-executable"
+            return FailedCode.COMMAND_NOT_EXECUTABLE
         case 127:
-            return "command-missing"
+            return FailedCode.COMMAND_MISSING
         case _ if how != "exit" and 1 <= status - 128 <= MAX_SIGNAL:
             return f"signal-{status - 128}"
         case _:  # every other number is an exit status

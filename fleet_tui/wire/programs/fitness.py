@@ -12,6 +12,7 @@ from typing import assert_never
 from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure
 from fleet_tui.core.fleet import CommandAgent, LocalAgent
 from fleet_tui.core.ids import AgentName
+from fleet_tui.core.reason_words import NotStartedCode
 from fleet_tui.core.tasks.evidence import LostReason, Unknown
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.wire.programs.answers import Unfit, WrapperReply, cannot_work, no_program
@@ -24,8 +25,14 @@ REHEARSE_EVERY_S = 600.0
 REHEARSE_AGAIN_S = 30.0
 """The same for one that cannot, or did not answer."""
 
-DOUBTS = frozenset({"no-hard-links", "no-run-dir", "disk-full"})
-"""Refusals of a start after which the next probe tests again what a run needs."""
+DOUBTS: frozenset[str] = frozenset(
+    {  # the others are no doubt of the host
+        NotStartedCode.NO_HARD_LINKS,
+        NotStartedCode.NO_RUN_DIR,
+        FailureKind.DISK_FULL,
+    }
+)
+"""Refusals of a start after which the next probe tries again what a run needs."""
 
 
 def _failed_as(reason: LostReason) -> FailureKind:
@@ -113,7 +120,9 @@ class Fitness:
             case WrapperReply(state=("ok",)) if (full := told_full(found)) is not None:
                 # The failed operation may have failed for lack of space.
                 return self.failure(FailureKind.DISK_FULL, full)
-            case WrapperReply(state=("ok",) | ("missing",) | ("refused", "no-run-dir")):
+            case WrapperReply(
+                state=("ok",) | ("missing",) | ("refused", NotStartedCode.NO_RUN_DIR)
+            ):
                 self._note(found, due)
             case WrapperReply(state=("stale", epoch)):
                 told = f"a newer engine (epoch {epoch}) uses {self._spec.run_dir}"

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from socket import socket
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import asyncssh
 import msgspec
@@ -41,6 +41,20 @@ class KeyTrust(StrEnum):
     CERTIFIED = "certified"
     """An authority in known_hosts vouches for it."""
     REVOKED = "revoked"
+
+    @property
+    def text(self) -> str:
+        """What it is to the files of known hosts, which are named after it."""
+        return _TRUST[self]
+
+
+_TRUST: Final = {
+    KeyTrust.NEW: "not in",
+    KeyTrust.KNOWN: "known already in",
+    KeyTrust.CHANGED: "this is not the key in",
+    KeyTrust.CERTIFIED: "vouched for by an authority in",
+    KeyTrust.REVOKED: "this key is revoked in",
+}
 
 
 class OfferedKey(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,24 +20,10 @@ from fleet_tui.console.text.document import (
 )
 from fleet_tui.console.views.tasks.reasons import waiting_words
 from fleet_tui.core.fleet import FleetSpec
-from fleet_tui.core.routing.decision import Candidate, Pending, Rejection, RoutingDecision, Rule
+from fleet_tui.core.routing.decision import Candidate, Pending, Rejection, RoutingDecision
 from fleet_tui.core.routing.record import DecisionRecord
 from fleet_tui.core.tasks.model import Task, TaskSpec
 from fleet_tui.core.text import words
-
-# Rules whose ``wanted`` is sufficient have no word of their own.
-_RULE_WORDS: dict[Rule, str] = {
-    Rule.PIN: "pinned to",
-    Rule.POOL: "pool",
-    Rule.CAPABILITY: "capability",
-    Rule.RESIDENCY: "residency",
-    Rule.ISOLATION: "isolation",
-    Rule.HOME: "home pool",
-    Rule.STATE: "state",
-    Rule.TRIAL: "",
-    Rule.CORDON: "",
-    Rule.SLOTS: "",
-}
 
 
 def why_sections(
@@ -127,13 +113,8 @@ def _rule_table(decision: RoutingDecision) -> tuple[DetailLine, ...]:
     rows: list[Sequence[Cell | str]] = [("rule", "removed", "left", "example")]
     for rejection in decision.rejections:
         left = Cell(str(rejection.left), Tone.WARN if rejection.left == 0 else Tone.PLAIN)
-        rows.append((_rule(rejection), str(rejection.count), left, _example(rejection)))
+        rows.append((short(rejection.text), str(rejection.count), left, _example(rejection)))
     return grid(rows, right=frozenset({1, 2}), header=True)
-
-
-def _rule(rejection: Rejection) -> str:
-    text = f"{_RULE_WORDS[rejection.rule]} {rejection.wanted}".strip()
-    return short(text or rejection.rule.value)
 
 
 def _example(rejection: Rejection) -> str:

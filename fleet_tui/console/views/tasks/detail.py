@@ -26,6 +26,7 @@ from fleet_tui.core.fleet import FleetSpec, TaskClass
 from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.routing.decision import RoutingDecision
+from fleet_tui.core.tasks.commands import Verdict
 from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Task, TaskPhase
 from fleet_tui.core.tasks.open_run import notes
 from fleet_tui.core.tasks.quoting import checkpoint_words, reason_of
@@ -63,9 +64,8 @@ def task_sections(
         title = needed if asked else "Outcome unknown"
         rows = tuple(evidence(task, pen, now_ms))
         if pen.can_act:
-            choice = line(
-                Cell(pen.keyed("{resolve}"), Tone.KEY), " it ran / it did not run / run it again"
-            )
+            choices = " / ".join(each.text for each in Verdict)
+            choice = line(Cell(pen.keyed("{resolve}"), Tone.KEY), f" {choices}")
             rows = (*rows, choice)
         sections.append(Section(title, rows))
     elif task.reason:

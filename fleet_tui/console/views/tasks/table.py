@@ -1,6 +1,7 @@
 """Tasks: waiting, running, needing an operator, or recently ended."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import ClassVar, NamedTuple
 
 from textual import on
@@ -15,14 +16,13 @@ from fleet_tui.console.text.document import Pen, name, short
 from fleet_tui.console.text.looks import task_cell
 from fleet_tui.console.views.table import TablePane
 from fleet_tui.console.views.tasks.detail import span_ms
-from fleet_tui.console.views.tasks.order import most_urgent, urgency
 from fleet_tui.console.views.tasks.reasons import reasons
 from fleet_tui.console.widgets.fleet_table import Column, FleetTable
 from fleet_tui.core.ledger.state import EMPTY_STATE
 from fleet_tui.core.tasks.filter import TASK_KEYS, task_text, task_value
 from fleet_tui.core.tasks.model import Task, TaskPhase
 from fleet_tui.core.tasks.open_run import notes
-from fleet_tui.core.tasks.words import TaskWord, task_word
+from fleet_tui.core.tasks.words import TaskWord, listed, task_word, worst_first
 from fleet_tui.core.text import words
 from fleet_tui.core.text.filters.nodes import Value
 from fleet_tui.feed.feed import View
@@ -75,9 +75,9 @@ class TasksPane(TablePane[TaskRow]):
         super().show(previous, view)
 
     def records(self, view: View) -> Sequence[TaskRow]:
-        """The most urgent ``max_rows`` of all there are."""
-        tasks = most_urgent(view.state, self.max_rows)
-        return [self.row_of(task, view) for task in tasks]
+        """The worst ``max_rows`` of all there are."""
+        tasks = listed(view.state.tasks())
+        return [self.row_of(task, view) for task in islice(tasks, self.max_rows)]
 
     def candidates(self) -> Iterable[TaskRow]:
         """Those, or all of them for a filter or another order."""
@@ -88,7 +88,7 @@ class TasksPane(TablePane[TaskRow]):
 
     def natural_order(self, record: TaskRow) -> Key:
         """Worst first."""
-        return urgency(record.task)
+        return worst_first(record.task)
 
     def total(self) -> int:
         """All tasks that are remembered."""

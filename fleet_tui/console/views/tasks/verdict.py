@@ -47,28 +47,15 @@ class Judgement(NamedTuple):
     reason: str
 
 
-class VerdictOption(NamedTuple):
-    """A verdict, in words, and its consequence."""
+OPTIONS = tuple(Verdict)
 
-    verdict: Verdict
-    words: str
-    follows: str
+_WORDS_WIDTH = max(len(verdict.text) for verdict in OPTIONS)
 
 
-OPTIONS = (
-    VerdictOption(Verdict.RAN, "it ran", "succeeded; nothing runs again"),
-    VerdictOption(Verdict.DID_NOT_RUN, "it did not run", "queued again"),
-    VerdictOption(Verdict.RUN_AGAIN, "run it again", "queued again; may be done twice"),
-)
-
-
-_WORDS_WIDTH = max(len(option.words) for option in OPTIONS)
-
-
-def option_lines(option: VerdictOption, sign: str, tone: Tone, width: int) -> list[Line]:
-    """A verdict: a box with a sign, the text, the consequence."""
-    cells = (Cell(f" ({sign}) "), Cell(option.words, tone),
-             Cell(" " * (_WORDS_WIDTH - len(option.words)) + f"  {option.follows}"))  # fmt: skip
+def option_lines(verdict: Verdict, sign: str, tone: Tone, width: int) -> list[Line]:
+    """A verdict: a box with a sign, the words, what follows."""
+    cells = (Cell(f" ({sign}) "), Cell(verdict.text, tone),
+             Cell(" " * (_WORDS_WIDTH - len(verdict.text)) + f"  {verdict.follows}"))  # fmt: skip
     return wrap(cells, width, 7 + _WORDS_WIDTH)
 
 
@@ -116,7 +103,7 @@ class VerdictOptions(Wrapped, can_focus=True):
 
     def action_choose(self) -> None:
         """Choose the one under the cursor."""
-        self.chosen = OPTIONS[self.at].verdict
+        self.chosen = OPTIONS[self.at]
         self.refresh()
         self.post_message(self.Chosen())
 
@@ -124,7 +111,7 @@ class VerdictOptions(Wrapped, can_focus=True):
         """The verdicts with their boxes, the cursor on one."""
         lines: list[Line] = []
         for at, option in enumerate(OPTIONS):
-            sign = "x" if option.verdict is self.chosen else " "
+            sign = "x" if option is self.chosen else " "
             tone = Tone.CURSOR if at == self.at and self.has_focus else Tone.TITLE
             lines += option_lines(option, sign, tone, width)
         return lines
@@ -231,5 +218,4 @@ async def judge(screen: Stage, task: Task) -> None:
         return
     order = verdict_on(task, said.verdict, said.reason)
     if isinstance(await console.send(order), Accepted):
-        words = next(o.words for o in OPTIONS if o.verdict is said.verdict)
-        console.tell(f"{task.label}: {words}, recorded", opens=Place("task", task.id))
+        console.tell(f"{task.label}: {said.verdict.text}, recorded", opens=Place("task", task.id))
