@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from operator import itemgetter
 from typing import assert_never
 
 from fleet_tui.core.fleet import Priority
@@ -118,14 +117,13 @@ def worst_first(task: Task) -> tuple[int, int, str]:
 
 
 def listed(tasks: Iterable[Task]) -> Iterator[Task]:
-    """The tasks in that order, as far as somebody asks: of a hundred thousand in the queue a list
-    shows two thousand, and those behind them are put into boxes and not sorted."""
-    boxes: dict[int, list[tuple[tuple[int, int, str], Task]]] = {}
+    """The tasks in that order, lazily: of a hundred thousand in the queue a list shows two
+    thousand, and ranks that nobody reaches are not sorted."""
+    ranks: dict[int, list[Task]] = {}
     for task in tasks:
-        key = worst_first(task)
-        boxes.setdefault(key[0], []).append((key, task))
-    for box in sorted(boxes):
-        yield from (task for _, task in sorted(boxes[box], key=itemgetter(0)))
+        ranks.setdefault(worst_first(task)[0], []).append(task)
+    for rank in sorted(ranks):
+        yield from sorted(ranks[rank], key=worst_first)
 
 
 def _word_of_run(phase: AttemptPhase) -> TaskWord:
