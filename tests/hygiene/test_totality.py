@@ -66,8 +66,8 @@ def half_choices(source: Source) -> Iterator[str]:
                 yield f"{source.at(node)} {name}: {', '.join(sorted(members))}"
 
 
-OF_A_WORLD = ("fleet_tui/sim/demo/history.py", "fleet_tui/sim/virtual/")
-"""Worlds that are made up: programs and gateways speak in them, in words of theirs."""
+OF_A_WORLD = "fleet_tui/sim/virtual/"
+"""Simulated hosts answer as the wrapper script does, and promises and planted bugs have names."""
 
 
 def spelt_words(source: Source) -> Iterator[str]:

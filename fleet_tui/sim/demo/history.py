@@ -27,6 +27,7 @@ from fleet_tui.core.ledger.events import Event, Recorded
 from fleet_tui.core.ledger.narrate import log_line
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
 from fleet_tui.core.logs import Level, LogLine
+from fleet_tui.core.reason_words import FailedCode
 from fleet_tui.core.routing.schedule import ProbeResults, Router
 from fleet_tui.core.status import sample_of
 from fleet_tui.core.step import (
@@ -241,7 +242,7 @@ class _Past:
             ok=plan.error is None,
             answer=Answer(text=Untrusted(plan.answer), size_bytes=len(plan.answer.encode())),
             usage=usage,
-            failure="" if plan.error is None else "model-error",
+            failure="" if plan.error is None else FailedCode.MODEL_ERROR,
             detail=Untrusted(plan.error or ""),
         )
         return lambda: self._learn(run, fact)

@@ -8,6 +8,7 @@ import random
 from msgspec.structs import replace
 
 from fleet_tui.core.fleet import OpenClawAgent, Priority, QueueLimits, RetryBudget, TaskClass
+from fleet_tui.core.reason_words import FailedCode
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.sim.gateway.releases import AUGUST, JULY, JUNE
 from fleet_tui.sim.virtual.draw_hosts import with_odd_hosts
@@ -231,7 +232,7 @@ def _with_operators(world: Scenario, rng: random.Random) -> Scenario:
             max_attempts=rng.choice((2, 3, 4)),
             backoff_base_ms=rng.choice((500, 4_000)),
             backoff_cap_ms=rng.choice((1_000, 6_000, 30_000)),
-            non_retryable=rng.choice(((), (), ("exit-3", "model-error"))),
+            non_retryable=rng.choice(((), (), ("exit-3", FailedCode.MODEL_ERROR.value))),
         )
         for task_class, policy in fleet.retry.items()
     }
