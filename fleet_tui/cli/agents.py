@@ -69,7 +69,7 @@ def _row(state: FleetState, agent: AgentState, now_ms: int) -> list[str]:
     if agent.runs and agent.silent_since_ms is not None:
         runs = words.plural(len(agent.runs), "run")
         silent = words.age(agent.silent_since_ms, now_ms)
-        why = f"nothing heard of {runs} for {silent}; {why}"
+        why = f"no report of {runs} for {silent}; {why}"
     return [
         word_of(agent),
         agent.name,

@@ -166,11 +166,11 @@ def _print(done: "Restored", state: "FleetState") -> None:
         newer = done.old_last_seq - done.copy.last_seq
         for_ms = words.elapsed_ms(done.copy.last_at_ms, done.old_last_at_ms)
         say(
-            f"the old ledger went on for {newer} events and {words.duration(for_ms)} after the "
-            "backup; those events are gone from the ledger"
+            f"the old ledger had {newer} events and {words.duration(for_ms)} more than the backup; "
+            "those events are gone from the ledger"
         )
     elif done.old_last_seq < done.copy.last_seq:
-        click.echo("the backup knows more than the old ledger did")
+        click.echo("the backup has more events than the old ledger")
     else:
         click.echo("the old ledger does not provably end where the backup does")
     runs = sum(t.open_attempt is not None for t in state.open_tasks.values())

@@ -63,7 +63,7 @@ PROBE = Verb(
     chapter=Chapter.AGENTS_AND_ALERTS,
     title="probe now",
     summary="Probe agents now instead of waiting for the next interval.",
-    help="Probes the agent now instead of waiting for its next interval. Changes nothing.",
+    help="Changes nothing on the agent or its host.",
     done="probed",
     goes_on="being probed",
     command=lambda names, said: ProbeNow(agents=_agents(names)),

@@ -110,7 +110,7 @@ EXPEDITE = Verb(
     summary="Move queued tasks to the front of the queue.",
     help="Moves a queued task to the front of the queue. Running tasks are not preempted.",
     done="expedited",
-    label="first",
+    label="expedite",
     footer=22,
     command=lambda names, said: Expedite(tasks=ids(names), reason=said.reason),
     options=(Option.REASON,),

@@ -97,7 +97,9 @@ async def test_a_place_without_two_moments_says_so() -> None:
     app = console()
     async with running(app) as pilot:
         app.go(Place("diff", "agent-01"))
-        await until(pilot, lambda: "These are no two moments." in text_of(app))
+        await until(
+            pilot, lambda: "Expected two moments, such as :diff 11:50 12:00" in text_of(app)
+        )
 
 
 def here(app: FleetApp) -> Place:

@@ -18,7 +18,7 @@ PROMISES: tuple[Row, ...] = (
         ),
     ),
     Row(
-        "**Sending twice is submitting once.** Every submit has a key; the same key is the same "
+        "**A repeated submit adds no task.** Every submit has a key; the same key is the same "
         "task, also after a lost reply, and after its end as long as no more than "
         f"{MAX_KEYS:,} tasks came in since.",
         (
@@ -28,7 +28,7 @@ PROMISES: tuple[Row, ...] = (
         ),
     ),
     Row(
-        "**Recorded first, done afterwards.** No run is started, stopped or fenced before the "
+        "**Every effect is recorded before it happens.** No run is started, stopped or fenced before the "
         "event that decides it is on the disk.",
         (WORLDS, "simulation/test_virtual_worlds.py::test_every_planted_bug_is_caught"),
     ),
@@ -56,7 +56,7 @@ PROMISES: tuple[Row, ...] = (
         ),
     ),
     Row(
-        "**Unknown is unknown.** A lost connection is neither success nor failure; only a report "
+        "**An unknown outcome stays unknown.** A lost connection is neither success nor failure; only a report "
         "from the host, or your verdict with a reason, ends it.",
         (
             "core/test_attempts.py::test_a_lost_connection_is_neither_success_nor_failure",
@@ -108,7 +108,7 @@ PROMISES: tuple[Row, ...] = (
         ),
     ),
     Row(
-        "**The console is disposable.** Close it, kill it, freeze its terminal: the engine keeps "
+        "**The console can be closed or killed at any time.** Close it, kill it, freeze its terminal: the engine keeps "
         "running, and the next console shows the same.",
         (
             "acceptance/test_one_engine.py::"
@@ -116,7 +116,7 @@ PROMISES: tuple[Row, ...] = (
         ),
     ),
     Row(
-        "**Degraded, not wrong.** A full disk, another program's lock, a damaged journal or a bug "
+        "**Every degraded state has a name.** A full disk, another program's lock, a damaged journal or a bug "
         "has a named mode on every screen (READ-ONLY, RECOVERY, FROZEN): the engine keeps "
         "monitoring, shows the reason, and accepts nothing that it cannot store. Only proven "
         "damage leads to RECOVERY.",
@@ -129,7 +129,7 @@ PROMISES: tuple[Row, ...] = (
         ),
     ),
     Row(
-        "**Short, not stuck.** With fewer file descriptors than agents, the ledger and the "
+        "**Few file descriptors do not stop the engine.** With fewer file descriptors than agents, the ledger and the "
         "commands get theirs first, and the engine reports how many agents are left out.",
         (
             "acceptance/test_descriptors.py::"
@@ -137,7 +137,7 @@ PROMISES: tuple[Row, ...] = (
         ),
     ),
     Row(
-        "**Never out of reach.** A socket, lock or head file that vanishes is recreated; an "
+        "**The engine stays reachable.** A socket, lock or head file that vanishes is recreated; an "
         "engine whose state directory is removed ends with that reason.",
         (
             "acceptance/test_vanished.py::test_what_vanishes_under_load_is_made_again",
@@ -146,7 +146,7 @@ PROMISES: tuple[Row, ...] = (
         ),
     ),
     Row(
-        "**Damage is found.** A missing file, an older copy, a changed byte: the range is "
+        "**Damage to the ledger is found.** A missing file, an older copy, a changed byte: the range is "
         "reported, and no more work is started. An engine verifies the newest part of its journal "
         "at the start, and all of it half a minute later and then daily. Only damage to the last "
         "commit before a crash can be mistaken for a commit that never completed.",

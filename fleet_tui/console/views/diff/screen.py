@@ -50,7 +50,11 @@ class DiffScreen(DetailScreen):
 
     def _show(self) -> None:
         if self._span is None:
-            sections = [Section("", (paragraph("These are no two moments.", Tone.WARN),))]
+            sections = [
+                Section(
+                    "", (paragraph("Expected two moments, such as :diff 11:50 12:00", Tone.WARN),)
+                )
+            ]
         elif self._moments is None:
             sections = [Section("", (paragraph("Reading the ledger ...", Tone.DIM),))]
         else:
