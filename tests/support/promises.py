@@ -28,8 +28,8 @@ PROMISES: tuple[Row, ...] = (
         ),
     ),
     Row(
-        "**Every effect is recorded before it happens.** No run is started, stopped or fenced before the "
-        "event that decides it is on the disk.",
+        "**Every effect is recorded before it happens.** No run is started, stopped or fenced "
+        "before the event that decides it is on the disk.",
         (WORLDS, "simulation/test_virtual_worlds.py::test_every_planted_bug_is_caught"),
     ),
     Row(
@@ -56,8 +56,8 @@ PROMISES: tuple[Row, ...] = (
         ),
     ),
     Row(
-        "**An unknown outcome stays unknown.** A lost connection is neither success nor failure; only a report "
-        "from the host, or your verdict with a reason, ends it.",
+        "**An unknown outcome stays unknown.** A lost connection is neither success nor failure; "
+        "only a report from the host, or your verdict with a reason, ends it.",
         (
             "core/test_attempts.py::test_a_lost_connection_is_neither_success_nor_failure",
             "simulation/test_port_contract.py::test_a_lost_connection_says_nothing_about_the_run",
@@ -108,18 +108,18 @@ PROMISES: tuple[Row, ...] = (
         ),
     ),
     Row(
-        "**The console can be closed or killed at any time.** Close it, kill it, freeze its terminal: the engine keeps "
-        "running, and the next console shows the same.",
+        "**The console can be closed or killed at any time.** Close it, kill it, freeze its "
+        "terminal: the engine keeps running, and the next console shows the same.",
         (
             "acceptance/test_one_engine.py::"
             "test_neither_sighup_nor_a_closing_console_changes_anything",
         ),
     ),
     Row(
-        "**Every degraded state has a name.** A full disk, another program's lock, a damaged journal or a bug "
-        "has a named mode on every screen (READ-ONLY, RECOVERY, FROZEN): the engine keeps "
-        "monitoring, shows the reason, and accepts nothing that it cannot store. Only proven "
-        "damage leads to RECOVERY.",
+        "**Every degraded state has a name.** A full disk, another program's lock, a damaged "
+        "journal or a bug has a named mode on every screen (READ-ONLY, RECOVERY, FROZEN): the "
+        "engine keeps monitoring, shows the reason, and accepts nothing that it cannot store. "
+        "Only proven damage leads to RECOVERY.",
         (
             FULL,
             "acceptance/test_modes.py::"
@@ -129,16 +129,17 @@ PROMISES: tuple[Row, ...] = (
         ),
     ),
     Row(
-        "**Few file descriptors do not stop the engine.** With fewer file descriptors than agents, the ledger and the "
-        "commands get theirs first, and the engine reports how many agents are left out.",
+        "**Few file descriptors do not stop the engine.** With fewer file descriptors than "
+        "agents, the ledger and the commands get theirs first, and the engine reports how many "
+        "agents are left out.",
         (
             "acceptance/test_descriptors.py::"
             "test_with_64_descriptors_and_100_hosts_the_engine_works_and_says_what_it_leaves_out",
         ),
     ),
     Row(
-        "**The engine stays reachable.** A socket, lock or head file that vanishes is recreated; an "
-        "engine whose state directory is removed ends with that reason.",
+        "**The engine stays reachable.** A socket, lock or head file that vanishes is recreated; "
+        "an engine whose state directory is removed ends with that reason.",
         (
             "acceptance/test_vanished.py::test_what_vanishes_under_load_is_made_again",
             "acceptance/test_vanished.py::"
@@ -146,10 +147,10 @@ PROMISES: tuple[Row, ...] = (
         ),
     ),
     Row(
-        "**Damage to the ledger is found.** A missing file, an older copy, a changed byte: the range is "
-        "reported, and no more work is started. An engine verifies the newest part of its journal "
-        "at the start, and all of it half a minute later and then daily. Only damage to the last "
-        "commit before a crash can be mistaken for a commit that never completed.",
+        "**Damage to the ledger is found.** A missing file, an older copy, a changed byte: the "
+        "range is reported, and no more work is started. An engine verifies the newest part of "
+        "its journal at the start, and all of it half a minute later and then daily. Only damage "
+        "to the last commit before a crash can be mistaken for a commit that never completed.",
         (
             "journal/test_damage.py::test_every_flipped_bit_that_changes_a_row_is_found",
             HARM,

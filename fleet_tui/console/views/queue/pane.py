@@ -1,6 +1,9 @@
 """The queue: its depth, trend, priorities, pools and waits."""
 
 from collections.abc import Sequence
+from itertools import accumulate
+
+from rich.cells import cell_len
 
 from fleet_tui.console.text.cells import Cell, Line, Tone
 from fleet_tui.console.text.glyphs import Glyphs
@@ -14,24 +17,24 @@ from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.feed.feed import View
 
 
-def summary(status: FleetStatus, glyphs: Glyphs) -> Line:
-    """``128 waiting ↗+18/min  oldest 42s``, and when it will be empty if it shrinks."""
+def summary(status: FleetStatus, glyphs: Glyphs, width: int) -> Line:
+    """``128 waiting ↗+18/min  3 held  oldest 42s``, and when it will be empty if it shrinks; the
+    parts that have room, none of them cut."""
     trend = status.queue_trend_per_minute
     rising = trend is not None and trend >= 1
-    cells = [
-        Cell(f"{words.grouped(status.waiting)} waiting ", Tone.TITLE),
-        Cell(
-            f"{trend_sign(status, glyphs)}{words.change_per_minute(trend)}" if trend else "",
-            Tone.WARN if rising else Tone.PLAIN,
-        ),
+    told = f" {trend_sign(status, glyphs)}{words.change_per_minute(trend)}" if trend else ""
+    parts = [
+        Cell(f"{words.grouped(status.waiting)} waiting", Tone.TITLE),
+        Cell(told, Tone.WARN if rising else Tone.PLAIN),
     ]
-    if status.oldest_wait_ms is not None:
-        cells.append(Cell(f"  oldest {words.duration(status.oldest_wait_ms)}"))
-    if trend is not None and trend <= -1 and status.waiting:
-        cells.append(Cell(f"  clear ~{words.about(status.waiting / -trend * 60_000)}"))
     if status.held:
-        cells.append(Cell(f"  {status.held} held", Tone.ERROR))
-    return tuple(cells)
+        parts.append(Cell(f"  {status.held} held", Tone.ERROR))
+    if status.oldest_wait_ms is not None:
+        parts.append(Cell(f"  oldest {words.duration(status.oldest_wait_ms)}"))
+    if trend is not None and trend <= -1 and status.waiting:
+        parts.append(Cell(f"  clear ~{words.about(status.waiting / -trend * 60_000)}"))
+    ends = accumulate(cell_len(part.text) for part in parts)
+    return tuple(part for part, end in zip(parts, ends, strict=True) if end <= width)
 
 
 def unknown(status: FleetStatus) -> Cell:
@@ -114,7 +117,7 @@ class QueuePane(BlockPane):
         columns = min(width, MAX_STRETCHES)
         chart = chart_lines(self._curve(view, columns), width, tall, glyphs=glyphs)
         return [
-            summary(status, glyphs),
+            summary(status, glyphs, width),
             *((Cell(line),) for line in chart),
             *priority_lines(status, glyphs, width),
             *pool_lines(status, pools, glyphs, width),
