@@ -24,7 +24,7 @@ from fleet_tui.config import secrets, values
 from fleet_tui.config.problems import did_you_mean
 from fleet_tui.config.values import Unacceptable, shown
 from fleet_tui.core.fleet import Strategy
-from fleet_tui.core.reason_words import FAILURE_KINDS
+from fleet_tui.core.tasks.codes import FAILURE_KINDS
 from fleet_tui.core.tasks.submission import MAX_OPEN_TASKS
 from fleet_tui.core.text.quantities import SPAN_PATTERN
 

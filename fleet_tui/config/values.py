@@ -10,7 +10,7 @@ import re
 from decimal import Decimal
 
 from fleet_tui.config.problems import did_you_mean, quoted
-from fleet_tui.core.reason_words import FAILURE_KINDS, FailedCode
+from fleet_tui.core.tasks.codes import FAILURE_KINDS, FailedCode
 from fleet_tui.core.text.quantities import span_ms
 
 MAX_DURATION_MS = 366 * 86_400_000

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 from fleet_tui.core.agents.vitals import ProbeFailure, VitalsReading
 from fleet_tui.core.ids import RunId
 from fleet_tui.core.logs import LogGap, LogLine
-from fleet_tui.core.reason_words import NotStartedCode
+from fleet_tui.core.tasks.codes import NotStartedCode
 from fleet_tui.core.tasks.evidence import (
     Definite,
     Died,

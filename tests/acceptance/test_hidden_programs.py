@@ -11,7 +11,7 @@ import pytest
 
 from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.ids import TaskId
-from fleet_tui.core.reason_words import DiedCode, NotStartedCode, died_words
+from fleet_tui.core.tasks.codes import DiedCode, NotStartedCode, died_words
 from fleet_tui.core.tasks.evidence import LostReason
 from fleet_tui.core.tasks.model import AttemptPhase, Task, TaskPhase
 from tests.acceptance.rig import MakeRig, Rig

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from fleet_tui.core.agents.vitals import ProbeFailure, VitalsReading
 from fleet_tui.core.logs import LogLine
-from fleet_tui.core.reason_words import FailedCode
+from fleet_tui.core.tasks.codes import FailedCode
 from fleet_tui.core.tasks.evidence import (
     Definite,
     Died,

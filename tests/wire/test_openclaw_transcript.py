@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from fleet_tui.core.reason_words import FAILURE_KINDS
+from fleet_tui.core.tasks.codes import FAILURE_KINDS
 from fleet_tui.core.tasks.evidence import Died, Finished, Running, Stopped, Usage
 from fleet_tui.wire.openclaw.frames import Malformed, decode
 from fleet_tui.wire.openclaw.run_evidence import UNTOLD

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from fleet_tui.config.values import failure_kind
 from fleet_tui.core.ids import Epoch
-from fleet_tui.core.reason_words import FAILURE_KINDS, FailedCode
+from fleet_tui.core.tasks.codes import FAILURE_KINDS, FailedCode
 from fleet_tui.core.tasks.evidence import (
     MAX_ANSWER_CHARS,
     Answer,

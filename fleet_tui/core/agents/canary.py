@@ -23,8 +23,8 @@ from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.ids import AgentName, RunId, TaskId, run_id, split_run_id
 from fleet_tui.core.ledger.events import Event
 from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.reason_words import FailedCode, died_words, failed_words, not_started_words
 from fleet_tui.core.tasks.attempts import RunReport, cost_of
+from fleet_tui.core.tasks.codes import FailedCode, died_words, failed_words, not_started_words
 from fleet_tui.core.tasks.evidence import (
     Blame,
     Definite,

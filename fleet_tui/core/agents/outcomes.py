@@ -26,14 +26,14 @@ from fleet_tui.core.fleet import FleetSpec, TaskClass
 from fleet_tui.core.ids import AgentName, RunId, TaskId, split_run_id
 from fleet_tui.core.ledger.events import Event
 from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.reason_words import (
+from fleet_tui.core.routing.requirement import Roster, requirement_of
+from fleet_tui.core.tasks.codes import (
     FAILURE_KINDS,
     FailedCode,
     NotStartedCode,
     failed_words,
     not_started_words,
 )
-from fleet_tui.core.routing.requirement import Roster, requirement_of
 from fleet_tui.core.tasks.events import (
     AboutAttempt,
     AttemptCancelling,

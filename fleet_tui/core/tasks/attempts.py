@@ -23,7 +23,7 @@ from fleet_tui.core.fleet import Deadlines, Prices
 from fleet_tui.core.ids import AgentName, RunId, split_run_id
 from fleet_tui.core.ledger.events import Event
 from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.reason_words import died_words, failed_words, not_started_words
+from fleet_tui.core.tasks.codes import died_words, failed_words, not_started_words
 from fleet_tui.core.tasks.events import (
     AttemptCancelling,
     AttemptCancelRefused,

@@ -22,8 +22,8 @@ from fleet_tui.core.ids import (
     TaskId,
     task_label,
 )
-from fleet_tui.core.reason_words import failed_words
 from fleet_tui.core.routing.decision import Pending, RoutingDecision
+from fleet_tui.core.tasks.codes import failed_words
 from fleet_tui.core.tasks.evidence import Answer, Blame, Checkpoint, LateWord, LostReason, Usage
 from fleet_tui.core.text.redaction import without_secrets
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted

@@ -8,12 +8,12 @@ from fleet_tui.core.ids import TaskId, split_run_id
 from fleet_tui.core.ledger.sentence import Sentence
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.logs import Level
-from fleet_tui.core.reason_words import (
+from fleet_tui.core.tasks.attempts import find_attempt
+from fleet_tui.core.tasks.codes import (
     died_words,
     failed_words,
     not_started_words,
 )
-from fleet_tui.core.tasks.attempts import find_attempt
 from fleet_tui.core.tasks.events import (
     AttemptCancelling,
     AttemptCancelRefused,

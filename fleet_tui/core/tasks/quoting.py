@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, assert_never
 
 from fleet_tui.core.agents.vitals import FailureKind
-from fleet_tui.core.reason_words import (
+from fleet_tui.core.tasks.codes import (
     NotStartedCode,
     died_words,
     failed_words,

@@ -27,7 +27,6 @@ from fleet_tui.core.ledger.events import Event, Recorded
 from fleet_tui.core.ledger.narrate import log_line
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
 from fleet_tui.core.logs import Level, LogLine
-from fleet_tui.core.reason_words import FailedCode
 from fleet_tui.core.routing.schedule import ProbeResults, Router
 from fleet_tui.core.status import sample_of
 from fleet_tui.core.step import (
@@ -42,6 +41,7 @@ from fleet_tui.core.step import (
     step,
 )
 from fleet_tui.core.tasks.attempts import find_attempt
+from fleet_tui.core.tasks.codes import FailedCode
 from fleet_tui.core.tasks.commands import Submit
 from fleet_tui.core.tasks.events import TaskPlaced
 from fleet_tui.core.tasks.evidence import Answer, Definite, Died, Fact, Finished, Started, Usage

@@ -8,7 +8,7 @@ import random
 from msgspec.structs import replace
 
 from fleet_tui.core.fleet import OpenClawAgent, Priority, QueueLimits, RetryBudget, TaskClass
-from fleet_tui.core.reason_words import FailedCode
+from fleet_tui.core.tasks.codes import FailedCode
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.sim.gateway.releases import AUGUST, JULY, JUNE
 from fleet_tui.sim.virtual.draw_hosts import with_odd_hosts

@@ -19,11 +19,11 @@ from fleet_tui.core.ids import split_run_id
 from fleet_tui.core.ledger import fold
 from fleet_tui.core.ledger.events import Event, Recorded
 from fleet_tui.core.ledger.replies import Accepted, Refused
-from fleet_tui.core.reason_words import NotStartedCode
 from fleet_tui.core.routing import candidates, requirement, schedule, waiting
 from fleet_tui.core.tasks import attempts, dead_letters, queueing, submission, tries
 from fleet_tui.core.tasks import decide as task_commands
 from fleet_tui.core.tasks import fold_attempt as fold_attempts
+from fleet_tui.core.tasks.codes import NotStartedCode
 from fleet_tui.core.tasks.commands import Submit
 from fleet_tui.core.tasks.events import (
     AttemptFinished,

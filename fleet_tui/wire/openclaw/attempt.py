@@ -26,7 +26,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from fleet_tui.core.ids import RunId, TaskId
-from fleet_tui.core.reason_words import FailedCode, NotStartedCode
+from fleet_tui.core.tasks.codes import FailedCode, NotStartedCode
 from fleet_tui.core.tasks.evidence import (
     Definite,
     Died,

@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from fleet_tui.core.agents.vitals import FailureKind
-from fleet_tui.core.reason_words import FailedCode
+from fleet_tui.core.tasks.codes import FailedCode
 from fleet_tui.core.tasks.evidence import (
     MAX_ANSWER_CHARS,
     Answer,

@@ -3,7 +3,7 @@
 import msgspec
 
 from fleet_tui.core.agents.vitals import FailureKind
-from fleet_tui.core.reason_words import NotStartedCode
+from fleet_tui.core.tasks.codes import NotStartedCode
 from fleet_tui.core.tasks.evidence import Definite, LostReason, NotStarted, Started, Unknown
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.openclaw.connection import GatewayRefused, GatewayReply, GatewayResult, Lost

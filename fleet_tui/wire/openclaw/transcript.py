@@ -11,7 +11,7 @@ from enum import Enum, auto
 import msgspec
 from msgspec.structs import replace
 
-from fleet_tui.core.reason_words import FailedCode
+from fleet_tui.core.tasks.codes import FailedCode
 from fleet_tui.core.tasks.evidence import Answer, Died, Finished, Running, Stopped, Usage
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.wire.numbers import count

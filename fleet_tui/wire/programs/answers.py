@@ -32,7 +32,7 @@ from typing import NamedTuple
 import msgspec
 
 from fleet_tui.core.agents.vitals import FailureKind
-from fleet_tui.core.reason_words import FailedCode, NotStartedCode, not_started_words
+from fleet_tui.core.tasks.codes import FailedCode, NotStartedCode, not_started_words
 from fleet_tui.core.tasks.evidence import (
     MAX_ANSWER_CHARS,
     MAX_CHECKPOINT_CHARS,

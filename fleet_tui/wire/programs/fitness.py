@@ -12,7 +12,7 @@ from typing import assert_never
 from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure
 from fleet_tui.core.fleet import CommandAgent, LocalAgent
 from fleet_tui.core.ids import AgentName
-from fleet_tui.core.reason_words import NotStartedCode
+from fleet_tui.core.tasks.codes import NotStartedCode
 from fleet_tui.core.tasks.evidence import LostReason, Unknown
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.wire.programs.answers import Unfit, WrapperReply, cannot_work, no_program

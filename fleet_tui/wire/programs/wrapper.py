@@ -51,7 +51,7 @@ import msgspec
 from fleet_tui.base.stopwatch import boot_time_s
 from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.ids import Epoch, RunId
-from fleet_tui.core.reason_words import NotStartedCode
+from fleet_tui.core.tasks.codes import NotStartedCode
 from fleet_tui.core.tasks.evidence import (
     Definite,
     Died,

@@ -11,7 +11,9 @@ import fleet_tui
 from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.fleet import TaskClass
 from fleet_tui.core.ledger.narrate import narrate
-from fleet_tui.core.reason_words import (
+from fleet_tui.core.routing.decision import PendingCode
+from fleet_tui.core.tasks.attempts import RunReport, learn
+from fleet_tui.core.tasks.codes import (
     FAILURE_KINDS,
     DiedCode,
     FailedCode,
@@ -20,8 +22,6 @@ from fleet_tui.core.reason_words import (
     failed_words,
     not_started_words,
 )
-from fleet_tui.core.routing.decision import PendingCode
-from fleet_tui.core.tasks.attempts import RunReport, learn
 from fleet_tui.core.tasks.evidence import (
     Definite,
     Died,
