@@ -6,21 +6,25 @@ action is unavailable. A key means one thing everywhere.
 
 from collections.abc import Sequence
 
-from fleet_tui.console.actions import acting, looking
+from fleet_tui.console.actions import acting, general, moving, narrowing, showing
 from fleet_tui.console.actions.action import Action, Group, key_text
 from fleet_tui.console.views.diff import actions as diff
+from fleet_tui.console.views.logs import actions as logs
+from fleet_tui.console.views.recordings import actions as recordings
 
 ACTIONS: tuple[Action, ...] = (
-    *looking.tab_actions(),
-    *looking.MOVE_ACTIONS,
+    *moving.tab_actions(),
+    *moving.MOVE_ACTIONS,
     *diff.DIFF_ACTIONS,
-    *looking.WIDGETS_ACTIONS,
-    *looking.NARROW_ACTIONS,
-    *looking.SHOW_ACTIONS,
+    *moving.WIDGETS_ACTIONS,
+    *narrowing.NARROW_ACTIONS,
+    *showing.SHOW_ACTIONS,
+    *logs.LOG_ACTIONS,
+    *showing.KEEP_ACTIONS,
     *acting.ENGINE_ACTIONS,
     *acting.ACT_ACTIONS,
-    *looking.REVIEW_ACTIONS,
-    *looking.CONSOLE_ACTIONS,
+    *recordings.REVIEW_ACTIONS,
+    *general.CONSOLE_ACTIONS,
 )
 
 BY_NAME: dict[str, Action] = {action.name: action for action in ACTIONS}

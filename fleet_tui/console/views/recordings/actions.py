@@ -1,0 +1,77 @@
+"""Actions of a recording: moving its moment, and its pace."""
+
+from fleet_tui.console.actions.action import (
+    REVIEW,
+    Action,
+    Group,
+)
+
+REVIEW_ACTIONS = (
+    Action(
+        name="review.back",
+        title="one event back",
+        keys=("comma",),
+        group=Group.REVIEW,
+        run=lambda screen, chosen: screen.console.playback.step(-1),
+        label="back",
+        footer=70,
+        scopes=REVIEW,
+    ),
+    Action(
+        name="review.step",
+        title="one event on",
+        keys=("full_stop",),
+        group=Group.REVIEW,
+        run=lambda screen, chosen: screen.console.playback.step(1),
+        label="step",
+        footer=71,
+        scopes=REVIEW,
+    ),
+    Action(
+        name="review.previous",
+        title="previous notable event",
+        keys=("left_curly_bracket",),
+        group=Group.REVIEW,
+        run=lambda screen, chosen: screen.console.playback.next_mark(backward=True),
+        scopes=REVIEW,
+    ),
+    Action(
+        name="review.next",
+        title="next notable event",
+        keys=("right_curly_bracket",),
+        group=Group.REVIEW,
+        run=lambda screen, chosen: screen.console.playback.next_mark(backward=False),
+        label="event",
+        footer=69,
+        scopes=REVIEW,
+    ),
+    Action(
+        name="review.slower",
+        title="play slower",
+        keys=("less_than_sign",),
+        group=Group.REVIEW,
+        run=lambda screen, chosen: screen.console.playback.change_speed(0.5),
+        scopes=REVIEW,
+    ),
+    Action(
+        name="review.faster",
+        title="play faster",
+        keys=("greater_than_sign",),
+        group=Group.REVIEW,
+        run=lambda screen, chosen: screen.console.playback.change_speed(2.0),
+        label="faster",
+        footer=68,
+        scopes=REVIEW,
+    ),
+    Action(
+        name="review.end",
+        title="go to the end, or back to the live fleet",
+        keys=("end",),
+        group=Group.REVIEW,
+        run=lambda screen, chosen: screen.console.playback.to_the_end(),
+        label="end",
+        footer=66,
+        scopes=REVIEW,
+        help="Returns to the live fleet if there is one, else to the end of the recording.",
+    ),
+)
