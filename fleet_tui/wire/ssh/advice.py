@@ -4,6 +4,7 @@ import asyncssh
 
 from fleet_tui.core.ids import HostName
 from fleet_tui.wire.ssh.options import Route
+from fleet_tui.wire.ssh.phrases import Phrase
 
 ADOPTED = ">"
 """Begins the name of a jump host that only ssh_config knows."""
@@ -20,16 +21,15 @@ def host_key_advice(host: HostName, route: Route, error: BaseException) -> str |
         return None
     where = ", ".join(str(path) for path in route.known_hosts_files)
     name = route.key_alias
-    said = str(error)
-    if "revoked" in said:
+    if Phrase.REVOKED.is_in(error):
         return f"the host key is revoked in {where}"
-    if "Certificate expired" in said:
+    if Phrase.CERTIFICATE_EXPIRED.is_in(error):
         return f"the host certificate of {name} has expired"
-    if "not yet valid" in said:
+    if Phrase.CERTIFICATE_NOT_YET_VALID.is_in(error):
         return f"the host certificate of {name} is not yet valid; are both clocks right?"
-    if "principal" in said:
+    if Phrase.OTHER_PRINCIPAL.is_in(error):
         return f"the host certificate it shows is not for {name}"
-    if "CA key" in said:
+    if Phrase.OTHER_AUTHORITY.is_in(error):
         return f"the host certificate of {name} is from another authority than the one in {where}"
     if route.known.keys:
         return (
@@ -49,7 +49,7 @@ def host_key_advice(host: HostName, route: Route, error: BaseException) -> str |
 
 def is_too_many(error: BaseException) -> bool:
     """Whether sshd hung up because of MaxAuthTries."""
-    return isinstance(error, asyncssh.DisconnectError) and "authentication failures" in str(error)
+    return isinstance(error, asyncssh.DisconnectError) and Phrase.TOO_MANY_KEYS.is_in(error)
 
 
 async def auth_advice(route: Route, error: BaseException, banner: str = "") -> str | None:

@@ -13,6 +13,7 @@ import msgspec
 
 from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
+from fleet_tui.wire.ssh.phrases import Phrase
 from fleet_tui.wire.words import words_of
 
 _BROKEN = "what its server sends is no proper SSH"
@@ -167,12 +168,12 @@ def _ssh_kind(error: BaseException) -> FailureKind:
             return FailureKind.SSH_HOST_KEY
         case asyncssh.PermissionDenied() | asyncssh.IllegalUserName():
             return FailureKind.SSH_AUTH
-        case asyncssh.KeyExchangeFailed() if "host key" in str(error).lower():
+        case asyncssh.KeyExchangeFailed() if Phrase.NO_HOST_KEY_IN_COMMON.is_in(error):
             # The server has no key of the kind that known_hosts has for it: the key changed.
             return FailureKind.SSH_HOST_KEY
         case asyncssh.ConnectionLost():
             return FailureKind.SSH_UNREACHABLE
-        case asyncssh.DisconnectError() if "authentication failures" in str(error):
+        case asyncssh.DisconnectError() if Phrase.TOO_MANY_KEYS.is_in(error):
             return FailureKind.SSH_AUTH
         case _:  # the library has an error for each way to break the protocol
             return FailureKind.SSH_PROTOCOL

@@ -20,6 +20,7 @@ from fleet_tui.core.fleet import HostSpec
 from fleet_tui.core.ssh.config import Resolved
 from fleet_tui.wire.ssh.failures import LocalSetupError
 from fleet_tui.wire.ssh.named_keys import named_keys, shows_only_named
+from fleet_tui.wire.ssh.phrases import Phrase
 from fleet_tui.wire.ssh.surroundings import named_files
 
 Stamps = tuple[tuple[str, int, int], ...]
@@ -240,7 +241,7 @@ def _load_keys(path: Path, certificates: Sequence[Certificate]) -> list[asyncssh
         ]
         return [*with_certificate, *asyncssh.load_keypairs(key)]
     except asyncssh.KeyImportError as error:
-        if "assphrase" in str(error):
+        if Phrase.PASSPHRASE.is_in(error):
             return []
         return str(error)
     except asyncssh.KeyEncryptionError:

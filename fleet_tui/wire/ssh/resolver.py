@@ -38,6 +38,7 @@ from fleet_tui.wire.ssh.config_files import (
     read_config_files,
 )
 from fleet_tui.wire.ssh.local_networks import in_network
+from fleet_tui.wire.ssh.phrases import Phrase
 
 AT_ONCE = 4
 TIMEOUT_S = 10.0
@@ -52,11 +53,6 @@ resources on this machine."""
 MAX_KNOWN = 50_000
 DEFAULT_PORT = 22
 
-_TOO_OLD = "unsupported match attribute localnetwork"
-_NO_COMMAND = "Cannot fork into background without a command"
-"""For a host with ForkAfterAuthentication: ssh requires a command, or none at all (-N)."""
-_NO_ADDRESS = "Could not resolve host "
-"""With CanonicalizeHostname ssh resolves names, and exits where it may not continue without."""
 _NAMELESS = "localhost"
 """Placeholder for any host where all have the same settings."""
 
@@ -173,12 +169,12 @@ class SshResolver:
         if (
             isinstance(output, ConfigRefusal)
             and not self.decides_networks
-            and _TOO_OLD in str(output).lower()
+            and Phrase.NO_LOCALNETWORK.is_in(output)
             and any(map(asks_for_networks, files.text.lines))
         ):
             self.decides_networks = True
             output = await self._run_on(files, arguments)
-        if isinstance(output, ConfigRefusal) and _NO_COMMAND in str(output):
+        if isinstance(output, ConfigRefusal) and Phrase.NEEDS_COMMAND.is_in(output):
             output = await self._run_on(files, ["-N", *arguments])
         if isinstance(output, ConfigRefusal):
             return output
@@ -262,7 +258,7 @@ class SshResolver:
         if process.returncode == 0:
             return said
         refusal = parse_refusal(words, names)
-        return msgspec.structs.replace(refusal, is_passing=_NO_ADDRESS in str(refusal))
+        return msgspec.structs.replace(refusal, is_passing=Phrase.NO_ADDRESS.is_in(refusal))
 
     async def _current(self) -> ConfigFiles:
         """The files as of now, or of a moment ago."""
