@@ -362,7 +362,7 @@ async def run_engine(
     home = Home(directory)
     lost: JournalFailed | None = None
     failed_at = -FAILED_AGAIN_S
-    wait_s = 0.0
+    failures, wait_s = 0, 0.0
     while True:
         running = RunningEngine(
             spec,
@@ -389,9 +389,10 @@ async def run_engine(
                 lost = error
             spec = running.spec
             if not again and running.opened:
-                wait_s = 0.0
+                failures, wait_s = 0, 0.0
                 continue
-            wait_s = min(max(2 * wait_s, pacing.room_every_s), pacing.max_wait_s)
+            failures += 1
+            wait_s = pacing.reopen.ceiling_ms(failures) / 1_000
             unusable: JournalDamaged | JournalUnavailable | JournalFailed = error
         except (JournalDamaged, JournalUnavailable) as error:
             unusable = error
