@@ -333,3 +333,25 @@ async def test_nothing_is_acknowledged_once_the_directory_is_gone(tmp_path: Path
     assert failed.value.trouble is Trouble.DIRECTORY_GONE
     await writer.close("")
     assert not (directory / "head").exists(), "an engine that ended made a ledger of its own"
+
+
+async def test_a_directory_that_is_replaced_while_the_keeper_looks_is_no_other_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = tmp_path / "state"
+    replaced = False
+    real = Home.stay
+
+    def stay(home: Home) -> None:
+        nonlocal replaced
+        real(home)
+        if not replaced:
+            replaced = True
+            directory.rename(tmp_path / "elsewhere")
+            directory.mkdir(mode=0o700)
+
+    writer = await JournalWriter.open(directory, lambda: NOW_MS, "0.1.0", os.getpid())
+    monkeypatch.setattr(Home, "stay", stay)
+    with pytest.raises(StateGone):
+        await writer.failed()
+    await writer.close("")

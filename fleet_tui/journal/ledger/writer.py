@@ -336,7 +336,7 @@ class JournalWriter:
             # A segment may grow a little longer; a later commit tries again.
             await self._refused(error)
         except JournalFailed as error:
-            self._fail(error)
+            await self._fail_with(error)
         else:
             await self._begin_segment()
 
@@ -348,7 +348,7 @@ class JournalWriter:
             )
             self._connection = await _connect(self._path)
         except FileExistsError:
-            self._fail(EpochLost("another engine took over this ledger"))
+            await self._fail_with(EpochLost("another engine took over this ledger"))
         except (sqlite3.Error, OSError, MemoryError) as error:
             if self._head == head:
                 await self._refused(error)
@@ -400,16 +400,18 @@ class JournalWriter:
                 return False
         return self.failure is None and not self._between
 
-    async def _fail_with(self, error: StorageError) -> None:
+    async def _fail_with(self, error: StorageError | JournalFailed) -> None:
         """Nothing is written after this; a missing directory takes precedence as the reason."""
         try:
             await asyncio.to_thread(self._home.stay)
         except StateGone as gone:
             self._fail(gone)
+            return
         except OSError:
-            self._fail(await asyncio.to_thread(_failure, error, self.directory))
-        else:
-            self._fail(await asyncio.to_thread(_failure, error, self.directory))
+            pass  # the error at hand is told
+        if not isinstance(error, JournalFailed):
+            error = await asyncio.to_thread(_failure, error, self.directory)
+        self._fail(error)
 
     def _fail(self, failure: JournalFailed) -> None:
         if self.failure is None:
@@ -441,7 +443,7 @@ class JournalWriter:
                 if self.behind is None:
                     await self._fail_with(error)
             except JournalFailed as error:
-                self._fail(error)
+                await self._fail_with(error)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), KEEP_EVERY_S)
 
