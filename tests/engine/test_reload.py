@@ -24,7 +24,7 @@ HEAD = (
     "version: 1\nfleet: lab\n"
     "defaults: {probe: {every: 200ms, timeout: 2s, down_after: 3, up_after: 1}}\nagents:\n"
 )
-AGENT = "  {}: {{kind: local, command: [cat]}}\n"
+AGENT = "  {}: {{kind: local, command: [cat], run_dir: {}}}\n"
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,8 @@ def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
 def write(file: Path, *agents: str, more: str = "") -> None:
     """Replace the file in one step, as editors do."""
     new = file.with_suffix(".new")
-    new.write_text(HEAD + "".join(AGENT.format(name) for name in agents) + more)
+    runs = file.parent / "runs"  # engines of one epoch each: a shared one knows a newer
+    new.write_text(HEAD + "".join(AGENT.format(name, runs) for name in agents) + more)
     os.replace(new, file)
 
 

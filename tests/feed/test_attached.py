@@ -39,7 +39,7 @@ DEADLINE_S = 60.0
 FLEET = """
 defaults: {probe: {every: 200ms, timeout: 2s, down_after: 3, up_after: 1}}
 agents:
-  echo: {kind: local, command: [cat]}
+  echo: {kind: local, command: [cat], run_dir: %s}
 """
 ECHO = AgentName("echo")
 TASK = TaskId("01J9Z3V8QK5T4R2W1X0Y9A8B7C")
@@ -49,7 +49,7 @@ TASK = TaskId("01J9Z3V8QK5T4R2W1X0Y9A8B7C")
 async def engine(base: Path) -> AsyncIterator[RunningEngine]:
     """An engine in this process, with one agent on this machine."""
     file = base / "fleet.yaml"
-    file.write_text(f"version: 1\nfleet: lab\n{FLEET}")
+    file.write_text(f"version: 1\nfleet: lab\n{FLEET % (base / 'runs')}")
     async with RunningEngine(load_fleet(file, {}).spec, base / "state") as running:
         loop = asyncio.create_task(running.run())
         try:
@@ -185,7 +185,7 @@ async def test_a_starting_engine_is_shown_by_its_ledger_and_then_attached(short_
 
 
 async def test_a_killed_engine_is_said_to_be_gone_and_the_next_one_found(short_dir: Path) -> None:
-    rig = Rig(short_dir, FLEET)
+    rig = Rig(short_dir, FLEET % (short_dir / "runs"))
     try:
         await asyncio.to_thread(rig.start)
         async with opened(AttachedFeed(rig.directory, by="me")) as feed:
