@@ -32,7 +32,7 @@ GRACE_MS = 20_000
 CLOSE_DEADLINE_S = 10.0
 COLLECT_DEADLINE_S = 120.0
 MAX_COLLECTED = 200
-"""Runs that a host is told to forget at a time."""
+"""Runs that a host is told to delete at a time."""
 MAX_KEPT = 100_000
 """At most this many runs are listed in one round."""
 

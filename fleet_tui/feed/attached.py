@@ -39,7 +39,7 @@ FIRST_LINES = 500
 CLOCKS_DIFFER_MS = 60_000
 """Samples of an engine whose clock is ahead of ours by up to this much are shown."""
 PULSE_S = 1.0
-"""Ages on screen move on this often even when nothing happens."""
+"""Ages on screen are updated this often even when nothing happens."""
 RECONNECT = Backoff(base_ms=200, cap_ms=5_000)
 
 

@@ -23,7 +23,7 @@ _ANY = "-"
 def why_not(
     verb: Verb | TaskVerb, state: FleetState, names: Sequence[str], now_ms: int
 ) -> str | None:
-    """Why a verb can be done to nothing of what is named, as a sentence; None when it can."""
+    """Why a verb applies to none of the subjects, as a sentence; None when it applies."""
     if verb.noun is not Noun.FLEET and not names:
         return f"no {verb.noun} is selected"
     first = ""

@@ -15,7 +15,7 @@ WORDS: dict[str, Words] = {
 """Everything, in the order of the console's keys."""
 
 VERBS: dict[str, Verb] = {name: words for name, words in WORDS.items() if isinstance(words, Verb)}
-"""What one command does."""
+"""Verbs that make one command."""
 
 VERB_OF: dict[type[Command], Verb] = {verb.makes: verb for verb in VERBS.values()}
 """By the command that it makes."""

@@ -124,7 +124,7 @@ class Words:
     footer: int = 0
     """Priority in the footer."""
     of_dead_letters: bool = False
-    """Whether a group of dead letters can be meant as a whole."""
+    """Whether it can apply to a whole group of dead letters."""
     has_form: bool = False
     """Whether a screen of the console that is named so asks for what it needs."""
 
@@ -158,7 +158,7 @@ class Verb(Words):
 
     @property
     def is_harmless(self) -> bool:
-        """Whether it changes nothing in the fleet, so that nothing is asked before."""
+        """Whether it changes nothing in the fleet, so that no confirmation is needed."""
         return self.makes.tier is Tier.NOTHING
 
 

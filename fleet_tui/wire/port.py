@@ -39,7 +39,7 @@ Wanted = Callable[[], bool]
 """Whether a run is still to be started. Called just before its start is sent."""
 
 CANCELLED_FIRST = NotStarted(reason=NotStartedCode.CANCELLED_FIRST)
-"""It was cancelled while the way to its agent was made, so its start never left."""
+"""It was cancelled while the connection to its agent was made, so its start was never sent."""
 
 
 def always_wanted() -> bool:

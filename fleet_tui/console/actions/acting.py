@@ -34,7 +34,7 @@ def _acts(words: Words) -> ActionRun:
 
 
 def _action(words: Words) -> Action:
-    """What a verb is on the console."""
+    """The console action for a verb."""
     scopes = {SCOPE_OF[words.noun]} | ({Scope.DEAD} if words.of_dead_letters else set())
     harmless = isinstance(words, Verb) and words.is_harmless
     return Action(
@@ -69,6 +69,6 @@ def _unavailable(words: Words) -> Callable[[Context], str | None]:
 _ACTIONS = [_action(words) for words in WORDS.values()]
 
 ENGINE_ACTIONS = [each for each in _ACTIONS if each.effect is ActionEffect.LOOKS]
-"""They change nothing in the fleet, so they ask nothing and keep lower-case keys."""
+"""They change nothing in the fleet, so they need no confirmation and keep lower-case keys."""
 
 ACT_ACTIONS = [each for each in _ACTIONS if each.effect is ActionEffect.ACTS]

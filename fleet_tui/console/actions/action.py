@@ -97,7 +97,7 @@ class Action:
 
 
 UPPER_CASE_THAT_LOOKS = frozenset({"G", "N", "E"})
-"""The exceptions to the rule, as pagers have them: end, previous match, previous error."""
+"""The exceptions to the rule, as in pagers: end, previous match, previous error."""
 
 _KEY_NAMES = {
     "slash": "/",

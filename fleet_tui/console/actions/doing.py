@@ -40,7 +40,7 @@ _TO_COME = Said(reason="-")
 
 
 async def do(screen: Stage, chosen: Selection, verb: Verb) -> None:
-    """Do it to what is chosen, as far as it can be, if the operator agrees to the plan."""
+    """Apply the verb to the selected subjects where possible, if the operator confirms the plan."""
     if Option.TEXT in verb.options:
         await _say(screen, verb)
         return
@@ -189,7 +189,7 @@ async def _say(screen: Stage, verb: Verb) -> None:
 
 
 async def resolve(screen: Stage, chosen: Selection) -> None:
-    """A verdict on each task that needs one."""
+    """Give a verdict on each task that needs one."""
     view = screen.console.view
     for name in ids(able(RESOLVE, view.state, chosen.tasks, view.now_ms)):
         if (task := view.state.task(name)) is not None:

@@ -356,7 +356,8 @@ class TablePane(Pane, Generic[R]):
 
 
 def _looks_into_text(node: nodes.Node) -> bool:
-    """Whether a filter looks for words; making the text of a record costs more than the rest."""
+    """Whether a filter searches for words; making the text of a record is the most expensive
+    part."""
     match node:
         case nodes.Word() | nodes.Pattern():
             return True

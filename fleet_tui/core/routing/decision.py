@@ -184,7 +184,7 @@ class PendingCode(StrEnum):
 
     @property
     def is_for_agents(self) -> bool:
-        """True when agents would fit, and none of them is in service."""
+        """True when there are eligible agents, and none of them is in service."""
         return _PENDING[self].is_for_agents
 
 

@@ -112,7 +112,7 @@ class NotStarted(msgspec.Struct, frozen=True, kw_only=True, tag="not-started"):
     retryable: bool = True
     """False when another agent would refuse it too (a payload no agent can take)."""
     fenced: bool = False
-    """True when a tombstone on the host keeps a late start from ever running."""
+    """True when a tombstone on the host prevents a late start."""
     passing: bool = False
     """True when the agent only says that it starts, drains or restarts: probes say so, too."""
     withdrawn: bool = False

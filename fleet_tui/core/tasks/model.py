@@ -58,7 +58,7 @@ class AttemptPhase(StrEnum):
 
     @property
     def is_at_work(self) -> bool:
-        """Whether its agent is known to work on it."""
+        """Whether its agent is known to be working on it."""
         return _PHASES[self].is_at_work
 
     @property

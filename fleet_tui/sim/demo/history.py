@@ -58,7 +58,7 @@ SAMPLE_MS = 5_000
 LOOK_MS = 15_000
 """How often agents that answer are looked at; one that does not is looked at as its file says."""
 START_MS = 120
-"""From placement to the agent's word that it runs."""
+"""From placement to the agent's report that it runs."""
 CANARY_MS = 3_000
 """How long a canary run takes."""
 EPOCH = Epoch(1)

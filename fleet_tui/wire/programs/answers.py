@@ -78,7 +78,7 @@ MAX_SIGNAL = 64
 """Linux has signals 1 to 64, other systems fewer."""
 
 FENCED = NotStarted(reason=NotStartedCode.FENCED, fenced=True)
-"""It never started, and a tombstone keeps it from starting."""
+"""It never started, and a tombstone prevents a late start."""
 
 NOTHING_LEFT = Unknown(
     LostReason.NO_TRACE,

@@ -32,7 +32,7 @@ DOUBTS: frozenset[str] = frozenset(
         FailureKind.DISK_FULL,
     }
 )
-"""Refusals of a start after which the next probe tries again what a run needs."""
+"""Refusals of a start after which the next probe tests again what a run needs."""
 
 
 def _failed_as(reason: LostReason) -> FailureKind:

@@ -11,7 +11,7 @@ MAX_CHARS = 400
 
 
 def waiting_words(pending: Pending) -> str:
-    """Why a task waits: the engine's words, or what its code means."""
+    """Why a task waits: the engine's text, or the meaning of its code."""
     return safe_line(pending.detail or pending.code.text, MAX_CHARS)
 
 

@@ -53,7 +53,7 @@ _WORDS_WIDTH = max(len(verdict.text) for verdict in OPTIONS)
 
 
 def option_lines(verdict: Verdict, sign: str, tone: Tone, width: int) -> list[Line]:
-    """A verdict: a box with a sign, the words, what follows."""
+    """A verdict: a box with a sign, the text, the consequence."""
     cells = (Cell(f" ({sign}) "), Cell(verdict.text, tone),
              Cell(" " * (_WORDS_WIDTH - len(verdict.text)) + f"  {verdict.follows}"))  # fmt: skip
     return wrap(cells, width, 7 + _WORDS_WIDTH)
