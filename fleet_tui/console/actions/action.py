@@ -96,9 +96,6 @@ class Action:
         return self.unavailable(context)
 
 
-UPPER_CASE_THAT_LOOKS = frozenset({"G", "N", "E"})
-"""The exceptions to the rule, as in pagers: end, previous match, previous error."""
-
 _KEY_NAMES = {
     "slash": "/",
     "backslash": "\\",
